@@ -1,0 +1,1 @@
+//! Who: people, roles, credentials, sessions, signing keys.

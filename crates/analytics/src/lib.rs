@@ -1,0 +1,1 @@
+//! Counts: facts from events, reports.

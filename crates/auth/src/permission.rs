@@ -1,0 +1,60 @@
+//! What a role may allow. Roles are data (sets of these); the words are fixed here.
+use std::fmt;
+use std::str::FromStr;
+
+/// One thing that somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Permission {
+    /// Create, change, hide and restore products and categories; see hidden ones; import and export.
+    ProductsWrite,
+    UsersRead,
+    UsersWrite,
+    /// Read the mail ledger and letters.
+    NotificationsRead,
+    /// Get letters about product changes.
+    NoticesReceive,
+    StatsRead,
+    /// See jobs, dead letters, events.
+    OperationsRead,
+    /// Cancel jobs; replay and drop dead letters.
+    OperationsWrite,
+}
+
+impl Permission {
+    pub const ALL: [Self; 8] = [
+        Self::ProductsWrite,
+        Self::UsersRead,
+        Self::UsersWrite,
+        Self::NotificationsRead,
+        Self::NoticesReceive,
+        Self::StatsRead,
+        Self::OperationsRead,
+        Self::OperationsWrite,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ProductsWrite => "products.write",
+            Self::UsersRead => "users.read",
+            Self::UsersWrite => "users.write",
+            Self::NotificationsRead => "notifications.read",
+            Self::NoticesReceive => "notices.receive",
+            Self::StatsRead => "stats.read",
+            Self::OperationsRead => "operations.read",
+            Self::OperationsWrite => "operations.write",
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Permission {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or(())
+    }
+}

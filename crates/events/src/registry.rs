@@ -1,0 +1,21 @@
+//! Every event and every durable queue of the house, in one place. Each process declares all of them at start, so that
+//! no event is unroutable because its listener has not been started yet.
+use crate::QueueSpec;
+
+pub const PRODUCT_CREATED: &str = "souk.catalog.product.created.v1";
+pub const PRODUCT_CHANGED: &str = "souk.catalog.product.changed.v1";
+pub const PRODUCT_DELETED: &str = "souk.catalog.product.deleted.v1";
+pub const PRODUCT_RESTORED: &str = "souk.catalog.product.restored.v1";
+pub const STOCK_MOVED: &str = "souk.catalog.stock.moved.v1";
+pub const USER_CREATED: &str = "souk.accounts.user.created.v1";
+pub const USER_CHANGED: &str = "souk.accounts.user.changed.v1";
+pub const USER_DELETED: &str = "souk.accounts.user.deleted.v1";
+pub const PRODUCTS_VIEWED: &str = "souk.gateway.products.viewed.v1";
+
+/// `<service>.<purpose>.v1`; topic patterns as of AMQP 0-9-1 (`*` one word, `#` any number).
+pub const QUEUES: &[QueueSpec] = &[
+    QueueSpec { name: "notifier.product.v1", bindings: &["catalog.product.*.v1"] },
+    QueueSpec { name: "notifier.account.v1", bindings: &["accounts.user.*.v1"] },
+    QueueSpec { name: "analytics.product.v1", bindings: &["catalog.product.*.v1", "catalog.stock.*.v1"] },
+    QueueSpec { name: "analytics.view.v1", bindings: &["gateway.products.viewed.v1"] },
+];

@@ -1,0 +1,1 @@
+//! The door to the street: REST API, limits, hot reads, views.

@@ -1,0 +1,1 @@
+//! Letters: what to tell whom, templates, senders, the ledger.

@@ -1,0 +1,13 @@
+//! Transport (local or remote), the tower stack around every service, failures on the wire.
+
+mod context;
+mod failure;
+mod kind;
+mod stack;
+mod transport;
+
+pub use context::{CallContext, caller, current, deadline, scope};
+pub use failure::{Failure, Violation};
+pub use kind::Kind;
+pub use stack::{Guarded, Stack};
+pub use transport::{Identity, Transport};

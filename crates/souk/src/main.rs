@@ -1,0 +1,2 @@
+//! All of Souk in one binary.
+fn main() {}

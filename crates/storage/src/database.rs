@@ -1,0 +1,137 @@
+//! The pools of one service.
+use std::path::Path;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, DatabaseBackend, DatabaseConnection, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use crate::Tx;
+
+/// Where a service keeps its data. `{service}` in a URL stands for the service's name.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseSettings {
+    /// `postgres://…` or `sqlite:PATH`; empty: a SQLite file in the data directory.
+    pub url: String,
+    /// Where reads may go; empty: `url`.
+    pub replica_url: String,
+    /// Most connections of one service; 0: 16.
+    pub max_connections: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("cannot open the database of {service}")]
+    Open { service: String, source: DbErr },
+    #[error("database.url of {0} must begin with postgres:// or sqlite:")]
+    Url(String),
+}
+
+/// The database of one service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+impl Database {
+    /// Opens the pools; creates a missing SQLite file.
+    pub async fn open(
+        settings: &DatabaseSettings,
+        data_dir: &Path,
+        service: &str,
+    ) -> Result<Self, StorageError> {
+        let fill = |url: &str| url.replace("{service}", service);
+        let url = if settings.url.is_empty() {
+            format!("sqlite:{}", data_dir.join(format!("{service}.db")).display())
+        } else {
+            fill(&settings.url)
+        };
+        let most = if settings.max_connections == 0 { 16 } else { settings.max_connections };
+        let failed = |source| StorageError::Open { service: service.to_owned(), source };
+        if url.starts_with("sqlite:") {
+            // One writer behind the pool's queue: SQLite has one write lock, and waiting for it
+            // in SQLite's busy loop is unfair.
+            let writer = sea_orm::Database::connect(sqlite(&url, 1)).await.map_err(failed)?;
+            let reader = sea_orm::Database::connect(sqlite(&url, 4)).await.map_err(failed)?;
+            Ok(Self { writer, reader })
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let writer = sea_orm::Database::connect(postgres(&url, most)).await.map_err(failed)?;
+            let reader = if settings.replica_url.is_empty() {
+                writer.clone()
+            } else {
+                let url = fill(&settings.replica_url);
+                sea_orm::Database::connect(postgres(&url, most)).await.map_err(failed)?
+            };
+            Ok(Self { writer, reader })
+        } else {
+            Err(StorageError::Url(service.to_owned()))
+        }
+    }
+
+    /// For reads that may be a moment old.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For single statements that write, and for reads that must see the newest state.
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Begins a transaction that writes (IMMEDIATE on SQLite). Dropping it rolls back.
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        self.writer.begin_with_options(options).await
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.writer.get_database_backend() == DatabaseBackend::Postgres
+    }
+
+    /// Answers when the database does; for readiness.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.writer.ping().await
+    }
+
+    /// Waits for running statements and closes the pools.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.reader.close().await?;
+        self.writer.close().await
+    }
+}
+
+fn sqlite(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.to_owned());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|o| {
+            o.create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(10))
+        })
+        .test_before_acquire(false);
+    options
+}
+
+fn postgres(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.to_owned());
+    options
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .sqlx_logging(false)
+        .test_before_acquire_if_idle_for(Duration::from_secs(30));
+    options
+}

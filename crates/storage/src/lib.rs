@@ -1,0 +1,12 @@
+//! Database pools, write transactions, migrations, constraints.
+//!
+//! One [`Database`] per service: a SQLite file or a PostgreSQL database, the same entities and queries on both.
+
+mod constraint;
+mod database;
+mod migrate;
+
+pub use constraint::{OnConstraint, violated_constraint};
+pub use database::{Database, DatabaseSettings, StorageError};
+pub use migrate::{Migrations, migrate, roll_back};
+pub use sea_orm::DatabaseTransaction as Tx;

@@ -1,0 +1,1 @@
+//! Tests only: private servers, houses of services, a fake SES, conformance.

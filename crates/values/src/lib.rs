@@ -1,0 +1,22 @@
+//! Words everyone speaks: ids, money, SKU, slug, e-mail address, page cursors, the clock.
+//!
+//! Parsed once at a door, believed everywhere after. No I/O, no settings.
+
+mod clock;
+mod email;
+mod id;
+mod money;
+mod page;
+mod sku;
+mod slug;
+
+pub use clock::Clock;
+pub use email::{EmailAddress, EmailError};
+pub use id::{
+    CategoryId, DeadLetterId, IdError, JobId, LetterId, NotificationId, ProductId, SessionId,
+    UserId,
+};
+pub use money::{Currency, CurrencyError, Money, MoneyError};
+pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageError};
+pub use sku::{Sku, SkuError};
+pub use slug::{Slug, SlugError};

@@ -1,0 +1,182 @@
+//! Whether the crates of others fit `deny.toml`: their licences, their names, their origin.
+//!
+//! `cargo deny` does it where it is installed. Building it takes longer than all our tests, so
+//! without it we read the same file and apply the same three lists ourselves.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::licence;
+use crate::process;
+use crate::workspace::{cargo, on_path, root};
+
+pub(super) fn run() -> Result<()> {
+    if on_path("cargo-deny").is_some() {
+        let words = ["deny", "--offline", "--locked", "check", "licenses", "bans", "sources"];
+        process::run(cargo().args(words))?;
+    } else {
+        let policy = fs::read_to_string(root().join("deny.toml")).context("deny.toml")?;
+        let policy: Policy = toml::from_str(&policy).context("deny.toml is not as we know it")?;
+        let packages = packages(&policy)?;
+        let refusals: Vec<String> =
+            packages.iter().flat_map(|package| policy.refusals(package)).collect();
+        refusals.iter().for_each(|refusal| eprintln!("deny.toml: {refusal}"));
+        if !refusals.is_empty() {
+            bail!("deny.toml refuses {} things", refusals.len());
+        }
+        eprintln!("deny: licences, bans and sources of {} crates are as allowed", packages.len());
+    }
+    eprintln!("deny: SKIPPED advisories: they need a database from the network");
+    Ok(())
+}
+
+/// The part of `deny.toml` that we apply. Unknown keys belong to `cargo deny`.
+#[derive(Debug, Deserialize)]
+struct Policy {
+    graph: Graph,
+    licenses: Licenses,
+    bans: Bans,
+    sources: Sources,
+}
+
+#[derive(Debug, Deserialize)]
+struct Graph {
+    targets: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Licenses {
+    allow: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bans {
+    deny: Vec<Ban>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ban {
+    #[serde(rename = "crate")]
+    name: String,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Sources {
+    allow_registry: Vec<String>,
+}
+
+/// What `cargo metadata` tells of a package.
+#[derive(Debug, Deserialize)]
+struct Package {
+    id: String,
+    name: String,
+    version: String,
+    license: Option<String>,
+    /// None for our own crates, which lie in the repository.
+    source: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    resolve: Resolve,
+}
+
+#[derive(Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+}
+
+/// Every crate that one of our targets compiles.
+fn packages(policy: &Policy) -> Result<Vec<Package>> {
+    let mut metadata = cargo();
+    metadata.args(["metadata", "--format-version=1", "--locked"]);
+    for target in &policy.graph.targets {
+        metadata.args(["--filter-platform", target]);
+    }
+    let metadata: Metadata = serde_json::from_str(&process::output(&mut metadata)?)?;
+    let used: std::collections::BTreeSet<&str> =
+        metadata.resolve.nodes.iter().map(|node| node.id.as_str()).collect();
+    Ok(metadata.packages.into_iter().filter(|package| used.contains(&*package.id)).collect())
+}
+
+impl Policy {
+    fn refusals(&self, package: &Package) -> Vec<String> {
+        let name = format!("{} {}", package.name, package.version);
+        let mut refusals = Vec::new();
+        match package.license.as_deref().map(|told| licence::allowed(told, &self.licenses.allow)) {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) => {
+                let told = package.license.as_deref().unwrap_or_default();
+                refusals.push(format!("{name} has the licence `{told}`, which is not allowed"));
+            }
+            Some(Err(error)) => refusals.push(format!("{name}: {error:#}")),
+            None => refusals.push(format!("{name} names no licence")),
+        }
+        for ban in self.bans.deny.iter().filter(|ban| ban.name == package.name) {
+            refusals.push(format!("{name} is banned: {}", ban.reason));
+        }
+        if let Some(source) = &package.source {
+            let known = source
+                .strip_prefix("registry+")
+                .is_some_and(|url| self.sources.allow_registry.iter().any(|known| known == url));
+            if !known {
+                refusals.push(format!("{name} comes from {source}, not from the default registry"));
+            }
+        }
+        refusals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        let text = include_str!("../../../../deny.toml");
+        toml::from_str(text).expect("deny.toml is as we know it")
+    }
+
+    fn package(license: Option<&str>, name: &str, source: Option<&str>) -> Package {
+        Package {
+            id: String::new(),
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            license: license.map(str::to_owned),
+            source: source.map(str::to_owned),
+        }
+    }
+
+    const REGISTRY: Option<&str> = Some("registry+https://github.com/rust-lang/crates.io-index");
+
+    #[test]
+    fn a_common_crate_passes() {
+        let package = package(Some("MIT OR Apache-2.0"), "serde", REGISTRY);
+        assert_eq!(policy().refusals(&package), Vec::<String>::new());
+    }
+
+    #[test]
+    fn licence_name_and_origin_are_each_refused() {
+        for (license, name, source, word) in [
+            (Some("AGPL-3.0-only"), "x", REGISTRY, "licence"),
+            (None, "x", REGISTRY, "no licence"),
+            (Some("MIT OR"), "x", REGISTRY, "licence expression"),
+            (Some("MIT"), "openssl-sys", REGISTRY, "banned"),
+            (Some("MIT"), "x", Some("git+https://example.org/x"), "comes from"),
+            (Some("MIT"), "x", Some("registry+https://example.org/index"), "comes from"),
+        ] {
+            let refusals = policy().refusals(&package(license, name, source));
+            assert_eq!(refusals.len(), 1, "{refusals:?}");
+            assert!(refusals[0].contains(word), "{word}: {refusals:?}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Where things lie: the root of the repository, its build folder, its crates.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The root of the repository. Cargo rebuilds this crate when the folder moves, so the path that
+/// was compiled in stays true.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+/// The build folder of cargo.
+pub(crate) fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// The cargo that runs us, at the root of the repository.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The full package name of a crate that may be called by its folder: `catalog` is `souk-catalog`.
+pub(crate) fn package(name: &str) -> String {
+    if name.starts_with("souk-") { name.to_owned() } else { format!("souk-{name}") }
+}
+
+/// The first executable of this name on the search path, links resolved. A dangling link is no
+/// executable.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).find_map(|dir| dir.join(name).canonicalize().ok())
+}
