@@ -36,7 +36,8 @@ impl Caller {
     }
 
     pub fn may(&self, permission: Permission) -> bool {
-        self.is_operator() || self.user.as_ref().is_some_and(|u| u.permissions.contains(&permission))
+        self.is_operator()
+            || self.user.as_ref().is_some_and(|u| u.permissions.contains(&permission))
     }
 
     /// For events and the audit: the user's id, else the service's name.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 /// One thing that somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Permission {
-    /// Create, change, hide and restore products and categories; see hidden ones; import and export.
+    /// Create, change, hide and restore products and categories; see hidden ones; import and
+    /// export.
     ProductsWrite,
     UsersRead,
     UsersWrite,
@@ -56,5 +57,20 @@ impl FromStr for Permission {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_permission_reads_back_and_nothing_else_does() {
+        for permission in Permission::ALL {
+            assert_eq!(permission.to_string().parse(), Ok(permission));
+        }
+        for bad in ["", "products", "PRODUCTS.WRITE", "products.write ", "*"] {
+            assert_eq!(bad.parse::<Permission>(), Err(()), "{bad}");
+        }
     }
 }

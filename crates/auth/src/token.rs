@@ -1,10 +1,15 @@
 //! Access tokens: EdDSA JWTs (RFC 9068, RFC 8725), issued by accounts, verified by whoever acts.
-use std::sync::Arc;
+use std::sync::LazyLock;
 
-use futures::future::BoxFuture;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::User;
+use crate::{User, keys::TOKEN_TYPE};
+
+/// Clocks of two machines may differ by this much (seconds).
+pub(crate) const LEEWAY_S: i64 = 5;
+/// Longer ones are refused unread.
+pub(crate) const MAX_BYTES: usize = 8 * 1024;
 
 /// What an access token says. `iss` and `aud` are "souk".
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,7 +26,15 @@ pub struct AccessClaims {
     pub jti: String,
 }
 
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+impl AccessClaims {
+    /// `iss` and `aud` of every token.
+    pub const SOUK: &'static str = "souk";
+    /// Seconds a token may live at most, `exp - iat`; longer ones are refused, so that what was
+    /// revoked can be forgotten after this time.
+    pub const MAX_LIFETIME_S: i64 = 3600;
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TokenError {
     /// Broken, forged, expired, for somebody else: the caller is told no more.
     #[error("the access token is not valid")]
@@ -31,18 +44,51 @@ pub enum TokenError {
     Unavailable,
 }
 
-/// Where public keys come from (accounts), as JWKS JSON.
-pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, anyhow::Result<String>> + Send + Sync>;
+/// Times are checked below by our own clock; jsonwebtoken would ask the machine's.
+static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.set_issuer(&[AccessClaims::SOUK]);
+    rules.set_audience(&[AccessClaims::SOUK]);
+    rules.set_required_spec_claims(&["iss", "aud", "sub"]);
+    rules.validate_exp = false;
+    rules
+});
 
-/// Checks access tokens; keeps keys and, briefly, checked tokens.
-pub struct Verifier {}
+/// The `kid` of a token that is worth a look at its signature. Headers that name a key of the
+/// sender's choice (`jwk`, `jku`, `x5u`, `x5c`) or demand what we do not know (`crit`) are refused.
+pub(crate) fn key_id(token: &str) -> Result<String, TokenError> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+    let foreign = header.jwk.is_some()
+        || header.jku.is_some()
+        || header.x5u.is_some()
+        || header.x5c.is_some()
+        || header.crit.is_some();
+    let ours = header.alg == Algorithm::EdDSA && header.typ.as_deref() == Some(TOKEN_TYPE);
+    match header.kid {
+        Some(kid) if ours && !foreign => Ok(kid),
+        _ => Err(TokenError::Invalid),
+    }
+}
 
-impl Verifier {
-    pub fn new(_source: KeySource, _clock: souk_values::Clock) -> Self {
-        todo!()
-    }
-    /// Signature, `alg`, `typ`, `kid`, `iss`, `aud`, `exp`, `nbf` (leeway 5 s).
-    pub async fn verify(&self, _token: &str) -> Result<Arc<User>, TokenError> {
-        todo!()
-    }
+/// Signature, issuer, audience, times and types.
+pub(crate) fn check(token: &str, key: &DecodingKey, now: i64) -> Result<Checked, TokenError> {
+    let data = jsonwebtoken::decode::<AccessClaims>(token, key, &VALIDATION);
+    let claims = data.map_err(|_| TokenError::Invalid)?.claims;
+    let in_time = claims.nbf <= now + LEEWAY_S
+        && claims.exp > now - LEEWAY_S
+        && claims.exp.saturating_sub(claims.iat) <= AccessClaims::MAX_LIFETIME_S;
+    let (Ok(id), Ok(session), true) = (claims.sub.parse(), claims.sid.parse(), in_time) else {
+        return Err(TokenError::Invalid);
+    };
+    // a newer accounts may grant what this process does not know yet
+    let permissions = claims.perms.iter().filter_map(|p| p.parse().ok()).collect();
+    let user = User { id, session, role: claims.role, permissions, expires_at: claims.exp };
+    Ok(Checked { user, issued_at: claims.iat })
+}
+
+/// A person whose token was found good.
+pub(crate) struct Checked {
+    pub(crate) user: User,
+    /// Seconds since the epoch.
+    pub(crate) issued_at: i64,
 }

@@ -3,10 +3,24 @@
 //! Never the only copy of anything: every caller can go on when it is empty or away.
 use std::time::Duration;
 
+mod bucket;
+mod memory;
+mod remote;
+
+use memory::Memory;
+use remote::Remote;
+
 /// Cheap to clone. Memory when `url` is empty, else Redis.
 #[derive(Clone)]
-pub struct Cache {}
+pub struct Cache(Place);
 
+#[derive(Clone)]
+enum Place {
+    Memory(Memory),
+    Remote(Remote),
+}
+
+/// Redis is away, too slow, or refused; or its URL is none.
 #[derive(Debug, thiserror::Error)]
 #[error("the cache cannot be reached")]
 pub struct CacheError;
@@ -22,30 +36,76 @@ pub struct Allowance {
 }
 
 impl Cache {
-    pub async fn open(_url: &str) -> Result<Self, CacheError> {
-        todo!()
+    /// Does not wait for Redis: it is connected with the first operation, and again whenever the
+    /// connection was lost. Fails only on a URL that is not `redis://` or `rediss://`.
+    #[allow(clippy::unused_async, reason = "callers may rely on a running runtime, and must")]
+    pub async fn open(url: &str) -> Result<Self, CacheError> {
+        if url.is_empty() {
+            return Ok(Self::memory());
+        }
+        Ok(Self(Place::Remote(Remote::open(url)?)))
     }
+
+    /// At most 64 MiB of values and 131,072 buckets, in this process only.
     pub fn memory() -> Self {
-        todo!()
+        Self(Place::Memory(Memory::new()))
     }
-    pub async fn get(&self, _key: &str) -> Result<Option<Vec<u8>>, CacheError> {
-        todo!()
+
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        match &self.0 {
+            Place::Memory(memory) => Ok(memory.get(key)),
+            Place::Remote(remote) => remote.get(key).await,
+        }
     }
-    pub async fn put(&self, _key: &str, _value: &[u8], _ttl: Duration) -> Result<(), CacheError> {
-        todo!()
+
+    pub async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+        match &self.0 {
+            Place::Memory(memory) => memory.put(key, value, ttl),
+            Place::Remote(remote) => remote.put(key, value, ttl).await?,
+        }
+        Ok(())
     }
+
     /// Stores only when absent; false when it was there.
-    pub async fn put_new(&self, _key: &str, _value: &[u8], _ttl: Duration) -> Result<bool, CacheError> {
-        todo!()
+    pub async fn put_new(
+        &self,
+        key: &str,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<bool, CacheError> {
+        match &self.0 {
+            Place::Memory(memory) => Ok(memory.put_new(key, value, ttl)),
+            Place::Remote(remote) => remote.put_new(key, value, ttl).await,
+        }
     }
-    pub async fn forget(&self, _key: &str) -> Result<(), CacheError> {
-        todo!()
+
+    pub async fn forget(&self, key: &str) -> Result<(), CacheError> {
+        match &self.0 {
+            Place::Memory(memory) => memory.forget(key),
+            Place::Remote(remote) => remote.forget(key).await?,
+        }
+        Ok(())
     }
-    /// Takes one from the token bucket (GCRA) of `key`: `burst` at once, one more each `period / burst`.
-    pub async fn take(&self, _key: &str, _burst: u32, _period: Duration) -> Result<Allowance, CacheError> {
-        todo!()
+
+    /// Takes one from the token bucket (GCRA) of `key`: `burst` at once, one more each
+    /// `period / burst`. Buckets and values are different things: the same key may name both.
+    pub async fn take(
+        &self,
+        key: &str,
+        burst: u32,
+        period: Duration,
+    ) -> Result<Allowance, CacheError> {
+        let bucket = bucket::Bucket::new(burst, period);
+        match &self.0 {
+            Place::Memory(memory) => Ok(memory.take(key, bucket)),
+            Place::Remote(remote) => remote.take(key, bucket).await,
+        }
     }
+
     pub async fn ping(&self) -> Result<(), CacheError> {
-        todo!()
+        match &self.0 {
+            Place::Memory(_) => Ok(()),
+            Place::Remote(remote) => remote.ping().await,
+        }
     }
 }

@@ -7,6 +7,10 @@ use futures::stream::BoxStream;
 
 use crate::Envelope;
 
+mod local;
+mod rabbit;
+mod signals;
+
 /// A durable queue and the routing keys it wants.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueSpec {
@@ -25,7 +29,8 @@ pub enum BusError {
     Refused(String),
 }
 
-/// One message handed to a consumer. Exactly one of the answers must be given; dropping it unanswered returns it.
+/// One message handed to a consumer. Exactly one of the answers must be given; dropping it
+/// unanswered returns it.
 pub struct Delivery {
     pub envelope: Result<Envelope, UndecodableMessage>,
     /// 1 for the first delivery.
@@ -63,6 +68,7 @@ pub struct DeadMessage {
 
 /// What a temporary subscription hears.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "gaps are rare: nearly all signals are events")]
 pub enum Signal {
     Event(Envelope),
     /// Something may have been missed: begin anew.
@@ -72,24 +78,66 @@ pub enum Signal {
 /// Two real implementations: [`rabbit`](rabbit) and [`local`](local).
 #[async_trait::async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Declares the exchange, each queue with its retry and dead-letter queues, and the bindings; idempotent.
+    /// Declares the exchange, each queue with its retry and dead-letter queues, and the bindings;
+    /// idempotent.
     async fn declare(&self, queues: &[QueueSpec]) -> Result<(), BusError>;
     /// Publishes each; one answer each, in order. `Ok` means: durable in every queue that wants it.
     async fn publish(&self, events: &[Envelope]) -> Vec<Result<(), BusError>>;
     /// Puts a message into one queue only (replay).
     async fn send_to(&self, queue: &str, event: &Envelope) -> Result<(), BusError>;
     /// Never ends by itself; survives the broker's absence.
-    async fn consume(&self, queue: &str, prefetch: u16) -> Result<BoxStream<'static, Delivery>, BusError>;
+    async fn consume(
+        &self,
+        queue: &str,
+        prefetch: u16,
+    ) -> Result<BoxStream<'static, Delivery>, BusError>;
     /// The dead letters of a queue, to be drained into a table (ack after commit).
     async fn consume_dead(&self, queue: &str) -> Result<BoxStream<'static, DeadMessage>, BusError>;
-    /// A temporary queue of this process alone (`souk.gateway.<uuid>`); nothing is kept while nobody listens.
-    async fn subscribe(&self, name: &str, bindings: &[&str]) -> Result<BoxStream<'static, Signal>, BusError>;
+    /// A temporary queue of this process alone (`souk.gateway.<uuid>`); nothing is kept while
+    /// nobody listens.
+    async fn subscribe(
+        &self,
+        name: &str,
+        bindings: &[&str],
+    ) -> Result<BoxStream<'static, Signal>, BusError>;
     /// Messages waiting in a queue and in its dead letters.
     async fn depth(&self, queue: &str) -> Result<(u64, u64), BusError>;
     async fn ping(&self) -> Result<(), BusError>;
 }
 
-/// `amqp://…` or `amqps://…`: RabbitMQ; empty: SQLite in `data_dir/bus.db`. Does not wait for the broker.
-pub async fn open(_url: &str, _data_dir: &Path) -> Result<Arc<dyn Bus>, BusError> {
-    todo!()
+/// `amqp://…` or `amqps://…`: RabbitMQ; empty: SQLite in `data_dir/bus.db`. Does not wait for the
+/// broker.
+///
+/// `?souk_prefix=abc` in the URL puts `abc.` before the name of every exchange and queue, so that
+/// several houses can share one virtual host.
+pub async fn open(url: &str, data_dir: &Path) -> Result<Arc<dyn Bus>, BusError> {
+    if url.is_empty() {
+        Ok(Arc::new(local::LocalBus::open(data_dir).await?))
+    } else if url.starts_with("amqp://") || url.starts_with("amqps://") {
+        Ok(Arc::new(rabbit::RabbitBus::open(url)?))
+    } else {
+        Err(BusError::Refused(
+            "bus.url must begin with amqp:// or amqps://, or be empty".to_owned(),
+        ))
+    }
+}
+
+/// The queue that holds the dead letters of `queue`.
+pub fn dead_letter_queue(queue: &str) -> String {
+    format!("{queue}.dlq")
+}
+
+fn count_published(events: &[Envelope], results: &[Result<(), BusError>]) {
+    for (event, result) in events.iter().zip(results) {
+        match result {
+            Ok(()) => {
+                let kind = event.event_type.clone();
+                metrics::counter!("events_published_total", "type" => kind).increment(1);
+            }
+            Err(BusError::Unroutable(_)) => {
+                metrics::counter!("bus_unroutable_total").increment(1);
+            }
+            Err(_) => {}
+        }
+    }
 }

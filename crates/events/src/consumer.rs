@@ -1,10 +1,24 @@
 //! Runs a handler over a queue: inbox and effect in one transaction, then the acknowledgement.
 use std::sync::Arc;
+use std::time::Duration;
 
 use souk_storage::{Database, Tx};
+use souk_values::Clock;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Bus, Envelope};
+
+mod attempt;
+mod inbox;
+mod outcome;
+mod run;
+
+use attempt::Attempt;
+pub use inbox::prune;
+
+/// How long an event that was done is known, so that a dead letter replayed weeks later has no
+/// second effect.
+pub const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Why a handler could not handle.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +35,9 @@ pub enum HandleError {
 }
 
 impl From<sea_orm::DbErr> for HandleError {
+    /// A database that is away, full or busy is [`Later`](Self::Later).
     fn from(error: sea_orm::DbErr) -> Self {
-        Self::Failed(error.into())
+        if outcome::passes(&error) { Self::Later(error.into()) } else { Self::Failed(error.into()) }
     }
 }
 
@@ -31,11 +46,17 @@ impl From<sea_orm::DbErr> for HandleError {
 pub trait Handler: Send + Sync + 'static {
     /// What `prepare` found out.
     type Ready: Send;
-    /// Calls to neighbours, before and outside of the transaction.
+    /// Calls to neighbours, before and outside of the transaction. May see events that were done
+    /// before.
     async fn prepare(&self, events: &[Envelope]) -> Result<Self::Ready, HandleError>;
-    /// The effect, inside the transaction that also holds the inbox rows. `events` are one or more that the inbox has
-    /// not seen; when a batch fails, each is tried alone.
-    async fn handle(&self, tx: &Tx, events: &[Envelope], ready: Self::Ready) -> Result<(), HandleError>;
+    /// The effect, inside the transaction that also holds the inbox rows. `events` are one or more
+    /// that the inbox has not seen; when a batch fails, each is tried alone.
+    async fn handle(
+        &self,
+        tx: &Tx,
+        events: &[Envelope],
+        ready: Self::Ready,
+    ) -> Result<(), HandleError>;
     /// After the commit: wake somebody.
     fn committed(&self) {}
 }
@@ -45,14 +66,23 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Consumer {
     pub queue: &'static str,
     pub prefetch: u16,
+    clock: Clock,
+    work: Arc<dyn Attempt>,
 }
 
 impl Consumer {
-    pub fn new<H: Handler>(_queue: &'static str, _prefetch: u16, _handler: H) -> Self {
-        todo!()
+    /// `prefetch`: most messages in hand, and so the largest batch.
+    pub fn new<H: Handler>(queue: &'static str, prefetch: u16, handler: H) -> Self {
+        Self { queue, prefetch: prefetch.max(1), clock: Clock::system(), work: Arc::new(handler) }
     }
+
+    /// With another clock than the machine's.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
     /// Until `stop`; what is in hand is finished, what is not begun goes back.
-    pub async fn run(self, _db: Database, _bus: Arc<dyn Bus>, _stop: CancellationToken) {
-        todo!()
+    pub async fn run(self, db: Database, bus: Arc<dyn Bus>, stop: CancellationToken) {
+        run::Run::new(self, db).until(&*bus, &stop).await;
     }
 }

@@ -5,12 +5,13 @@
 //! So: delivered at least once, effective once.
 
 pub mod bus;
-mod consumer;
+pub mod consumer;
 pub mod crash;
 pub mod dead_letter;
 mod envelope;
 mod migrations;
 pub mod outbox;
+mod readable;
 pub mod registry;
 mod relay;
 
@@ -19,4 +20,5 @@ pub use consumer::{Consumer, HandleError, Handler};
 pub use envelope::{Envelope, NewEvent};
 pub use migrations::migrations;
 pub use outbox::Outbox;
+pub use readable::readable;
 pub use relay::Relay;

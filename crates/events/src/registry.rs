@@ -1,5 +1,5 @@
-//! Every event and every durable queue of the house, in one place. Each process declares all of them at start, so that
-//! no event is unroutable because its listener has not been started yet.
+//! Every event and every durable queue of the house, in one place. Each process declares all of
+//! them at start, so that no event is unroutable because its listener has not been started yet.
 use crate::QueueSpec;
 
 pub const PRODUCT_CREATED: &str = "souk.catalog.product.created.v1";
@@ -16,6 +16,9 @@ pub const PRODUCTS_VIEWED: &str = "souk.gateway.products.viewed.v1";
 pub const QUEUES: &[QueueSpec] = &[
     QueueSpec { name: "notifier.product.v1", bindings: &["catalog.product.*.v1"] },
     QueueSpec { name: "notifier.account.v1", bindings: &["accounts.user.*.v1"] },
-    QueueSpec { name: "analytics.product.v1", bindings: &["catalog.product.*.v1", "catalog.stock.*.v1"] },
+    QueueSpec {
+        name: "analytics.product.v1",
+        bindings: &["catalog.product.*.v1", "catalog.stock.*.v1"],
+    },
     QueueSpec { name: "analytics.view.v1", bindings: &["gateway.products.viewed.v1"] },
 ];

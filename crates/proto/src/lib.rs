@@ -7,6 +7,7 @@
     unused_qualifications,
     elided_lifetimes_in_paths,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::disallowed_methods,
     reason = "generated code"
 )]

@@ -1,8 +1,32 @@
-//! The tower stack around every service, in both modes: catch panic → identity and method table → deadline → span and
-//! metrics → load limit.
+//! The tower stack around every service, in both modes: catch panic → identity and method table →
+//! deadline → span and metrics → load limit.
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use souk_auth::{MethodTable, ServiceTokens, Verifier};
+use futures::FutureExt;
+use http::{Request, Response};
+use souk_auth::{Caller, MethodTable, Refusal, Rule, ServiceTokens, TokenError, Verifier};
+use tokio::sync::Semaphore;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::Service;
+use tracing::Instrument;
+
+use crate::arrival::{Arrival, Origin};
+use crate::body::{GuardedBody, Running, code_of, panicked};
+use crate::context::{self, CallContext};
+use crate::method::Method;
+use crate::{Failure, Kind};
+
+const CONCURRENCY: usize = 1024;
+const HEALTH: [&str; 2] = ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"];
 
 /// What the stack needs to know.
 #[derive(Clone)]
@@ -18,10 +42,199 @@ pub struct Stack {
 
 /// A service with its stack; cheap to clone, a tower service of `http::Request<tonic::body::Body>`.
 #[derive(Clone)]
-pub struct Guarded {}
+pub struct Guarded {
+    shared: Arc<Shared>,
+    routes: Routes,
+}
+
+struct Shared {
+    name: &'static str,
+    methods: HashMap<&'static str, Arc<Method>>,
+    verifier: Arc<Verifier>,
+    tokens: Arc<ServiceTokens>,
+    load: Arc<Semaphore>,
+}
 
 impl Stack {
-    pub fn guard(&self, _routes: tonic::service::Routes) -> Guarded {
-        todo!()
+    /// Puts the stack around the service. The standard health service is added: it needs no entry
+    /// in the table.
+    pub fn guard(&self, routes: Routes) -> Guarded {
+        let (_, health) = tonic_health::server::health_reporter();
+        let listed = self.methods.iter().map(|(path, rule)| (*path, Some(*rule)));
+        let methods = listed.chain(HEALTH.map(|path| (path, None)));
+        let methods = methods.map(|(path, rule)| (path, Arc::new(Method::new(path, rule))));
+        let concurrency = if self.concurrency == 0 { CONCURRENCY } else { self.concurrency };
+        let shared = Shared {
+            name: self.name,
+            methods: methods.collect(),
+            verifier: self.verifier.clone(),
+            tokens: self.tokens.clone(),
+            load: Arc::new(Semaphore::new(concurrency)),
+        };
+        Guarded { shared: Arc::new(shared), routes: routes.add_service(health).prepare() }
+    }
+}
+
+impl Guarded {
+    /// Whether the method table has this path.
+    pub(crate) fn lists(&self, path: &str) -> bool {
+        self.shared.methods.get(path).is_some_and(|method| method.rule.is_some())
+    }
+
+    /// Runs one call; what goes wrong is a gRPC status in the answer.
+    pub(crate) async fn answer(self, arrival: Arrival, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let Some(method) = self.shared.methods.get(request.uri().path()).cloned() else {
+            return self.shared.refuse_unlisted(request.uri().path()).into_http();
+        };
+        let span = method.span();
+        if let Some(traceparent) = &arrival.traceparent {
+            souk_telemetry::set_parent(&span, traceparent);
+        }
+        let mut running = Running::new(method.clone(), span.clone(), started);
+        let deadline = arrival.deadline;
+        let admitted = self.admitted(method.rule, arrival, request).instrument(span);
+        let outcome = match deadline {
+            None => admitted.await,
+            Some(at) if at <= started => Err(late()),
+            Some(at) => {
+                let in_time = tokio::time::timeout_at(at.into(), admitted).await;
+                in_time.unwrap_or_else(|_| Err(late()))
+            }
+        };
+        match outcome {
+            Ok((response, context, _permit)) => match code_of(response.headers()) {
+                // no body follows
+                Some(code) => {
+                    running.end(code);
+                    response
+                }
+                None => {
+                    response.map(|body| Body::new(GuardedBody { body, context, running, _permit }))
+                }
+            },
+            Err(status) => {
+                running.end(status.code());
+                status.into_http()
+            }
+        }
+    }
+
+    async fn admitted(
+        mut self,
+        rule: Option<Rule>,
+        arrival: Arrival,
+        mut request: Request<Body>,
+    ) -> Result<Admitted, Status> {
+        let caller = match rule {
+            None => Caller::default(),
+            Some(rule) => self.shared.identify(rule, &arrival).await?,
+        };
+        let permit = self.shared.load.clone().try_acquire_owned().map_err(|_| overloaded())?;
+        request.extensions_mut().insert(caller.clone());
+        let context = Arc::new(CallContext {
+            caller,
+            token: arrival.token,
+            request_id: arrival.request_id,
+            deadline: arrival.deadline,
+        });
+        let handler = async { self.routes.call(request).await };
+        let handler = context::scope_shared(context.clone(), handler);
+        match AssertUnwindSafe(handler).catch_unwind().await {
+            Ok(Ok(response)) => Ok((response, context, permit)),
+            Ok(Err(never)) => match never {},
+            Err(panic) => Err(panicked(panic.as_ref())),
+        }
+    }
+}
+
+type Admitted = (Response<Body>, Arc<CallContext>, tokio::sync::OwnedSemaphorePermit);
+
+impl Shared {
+    async fn identify(&self, rule: Rule, arrival: &Arrival) -> Result<Caller, Status> {
+        let service = match &arrival.origin {
+            Origin::Known(name) => name.clone(),
+            Origin::Claimed(token) => {
+                self.tokens.verify(token, self.name).map_err(|_| stranger("bad service token"))?
+            }
+            Origin::Nobody => return Err(stranger("no service token")),
+        };
+        let user = match &arrival.token {
+            None => None,
+            Some(token) => Some(self.verifier.verify(token).await.map_err(token_refused)?),
+        };
+        let caller = Caller { service: Some(service), user };
+        match rule.check(&caller) {
+            Ok(()) => Ok(caller),
+            Err(refusal) => {
+                tracing::info!(caller = caller.actor(), ?refusal, "call refused");
+                Err(refused(refusal))
+            }
+        }
+    }
+
+    /// PERMISSION_DENIED for a method of a known service that nobody put into the table, else
+    /// UNIMPLEMENTED.
+    fn refuse_unlisted(&self, path: &str) -> Status {
+        metrics::counter!("rpc_server_unlisted_total", "service" => self.name).increment(1);
+        let service = path.trim_start_matches('/').split('/').next();
+        if self.methods.values().any(|method| Some(method.service()) == service) {
+            tracing::warn!(service = self.name, ?path, "refused a method that is not listed");
+            Failure::new(Kind::Forbidden, "method_not_listed", "this method is not open").into()
+        } else {
+            tracing::debug!(service = self.name, ?path, "refused an unknown method");
+            Status::unimplemented("no such method")
+        }
+    }
+}
+
+fn stranger(why: &str) -> Status {
+    tracing::warn!(why, "refused an unknown caller");
+    Failure::new(Kind::Unauthenticated, "unknown_service", "the calling service is not known")
+        .into()
+}
+
+fn token_refused(error: TokenError) -> Status {
+    match error {
+        TokenError::Invalid => Failure::new(Kind::Unauthenticated, "invalid_token", error),
+        TokenError::Unavailable => Failure::new(Kind::Unavailable, "keys_unavailable", error),
+    }
+    .into()
+}
+
+fn refused(refusal: Refusal) -> Status {
+    match refusal {
+        Refusal::Unauthenticated => {
+            Failure::new(Kind::Unauthenticated, "login_required", "this needs a login")
+        }
+        Refusal::Forbidden => Failure::new(Kind::Forbidden, "forbidden", "you may not do this"),
+    }
+    .into()
+}
+
+fn overloaded() -> Status {
+    let failure = Failure::new(Kind::Unavailable, "overloaded", "too many calls at the moment");
+    failure.retry_after(Duration::from_secs(1)).into()
+}
+
+/// The deadline has passed.
+pub(crate) fn late() -> Status {
+    Failure::new(Kind::Timeout, "timeout", "the answer took too long").into()
+}
+
+impl Service<Request<Body>> for Guarded {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// A call from the network: identity comes from its headers.
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let arrival = Arrival::from_headers(request.headers_mut());
+        let call = self.clone().answer(arrival, request);
+        Box::pin(async move { Ok(call.await) })
     }
 }

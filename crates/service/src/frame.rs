@@ -1,4 +1,6 @@
 //! What a service is made of, and what it may use.
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +14,10 @@ use souk_jobs::{JobHandler, Jobs};
 use souk_rpc::Transport;
 use souk_storage::{Database, Migrations};
 use souk_values::Clock;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::health::Readiness;
 use crate::{Settings, Validate};
 
 /// One of the six: how it is built from its settings and the frame.
@@ -40,17 +44,24 @@ pub struct Parts {
     pub jobs: Vec<Arc<dyn JobHandler>>,
     pub schedules: Vec<Schedule>,
     /// Long-running tasks by name: each gets a token that tells it to finish.
-    pub tasks: Vec<(&'static str, Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>)>,
+    pub tasks: Vec<(&'static str, Task)>,
     /// HTTP listeners (gateway).
     pub listeners: Vec<Listener>,
 }
 
-/// An HTTP server of a service.
+/// Work that goes on until its token is cancelled.
+pub type Task = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// An HTTP server of a service: the frame binds, the service serves until told to stop.
 pub struct Listener {
     pub name: &'static str,
-    pub address: std::net::SocketAddr,
-    pub router: axum::Router,
+    pub address: SocketAddr,
+    pub serve: Serve,
 }
+
+/// Serves a bound socket; on stop accepts no more, finishes what is in flight and ends.
+pub type Serve =
+    Box<dyn FnOnce(TcpListener, CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
 /// Repeated work of a service.
 pub struct Schedule {
@@ -75,8 +86,8 @@ pub(crate) struct FrameInner {
     pub(crate) jobs: Option<Jobs>,
     pub(crate) cache: Cache,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) transports: std::collections::HashMap<&'static str, Transport>,
-    pub(crate) ready: Arc<dyn Fn() -> BoxFuture<'static, Vec<(String, bool)>> + Send + Sync>,
+    pub(crate) transports: HashMap<&'static str, Transport>,
+    pub(crate) readiness: Arc<Readiness>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -123,8 +134,8 @@ impl Frame {
     pub fn stop(&self) -> CancellationToken {
         self.inner.stop.clone()
     }
-    /// Each part of the process by name, and whether it can work; for readiness.
-    pub async fn readiness(&self) -> Vec<(String, bool)> {
-        (self.inner.ready)().await
+    /// Whether the process can work.
+    pub fn readiness(&self) -> Arc<Readiness> {
+        self.inner.readiness.clone()
     }
 }

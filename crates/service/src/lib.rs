@@ -1,10 +1,23 @@
 //! The frame of a process: settings, lifecycle, health, and what a service may use.
 
 mod frame;
+mod health;
+mod house;
+mod http;
+mod lock;
 mod operations;
-mod run;
+mod secrets;
 mod settings;
+mod standalone;
 
-pub use frame::{Frame, Listener, Parts, Schedule, Service};
-pub use run::{House, HouseError};
-pub use settings::{Loaded, Secret, Settings, SettingsError, Sources, Validate};
+pub use frame::{Frame, Listener, Parts, Schedule, Serve, Service, Task};
+pub use health::{PartHealth, Readiness};
+pub use house::{Blueprint, House, ORDER, blueprint};
+pub use http::serve_http;
+pub use lock::{DataLock, LockError};
+pub use settings::{
+    BusSettings, CacheSettings, FilesSettings, GrpcSettings, Loaded, LogSettings, Secret,
+    SecretsSettings, ServiceAddress, Settings, SettingsError, ShopSettings, Sources, StopSettings,
+    Validate,
+};
+pub use standalone::{install_tls, main, signal};

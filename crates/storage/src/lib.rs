@@ -9,4 +9,4 @@ mod migrate;
 pub use constraint::{OnConstraint, violated_constraint};
 pub use database::{Database, DatabaseSettings, StorageError};
 pub use migrate::{Migrations, migrate, roll_back};
-pub use sea_orm::DatabaseTransaction as Tx;
+pub use sea_orm::{DatabaseTransaction as Tx, DbErr};

@@ -1,5 +1,13 @@
 //! Logs, traces and metrics: set-up, and trace context in and out of headers.
 
+mod context;
+mod numbers;
+mod process;
+mod start;
+
+pub use context::{is_exporting, link, set_parent, trace_id, traceparent};
+pub use start::{Telemetry, render_metrics};
+
 /// How this process tells what it does.
 #[derive(Clone, Debug)]
 pub struct TelemetrySettings {
@@ -15,48 +23,14 @@ pub struct TelemetrySettings {
     pub service_name: String,
 }
 
-/// Keeps exporters alive; `shutdown` flushes them.
-pub struct Telemetry {}
-
-impl Telemetry {
-    /// Sets the global subscriber, tracer and metrics recorder. Once per process; later calls change nothing.
-    pub fn start(_settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
-        todo!()
-    }
-    /// All metrics in Prometheus' text format.
-    pub fn render_metrics(&self) -> String {
-        todo!()
-    }
-    /// Changes the log filter while running.
-    pub fn set_level(&self, _filter: &str) -> Result<(), TelemetryError> {
-        todo!()
-    }
-    pub async fn shutdown(self) {
-        todo!()
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     #[error("log.level is not a filter: {0}")]
     Filter(String),
+    #[error("log.format is neither \"text\" nor \"json\": {0:?}")]
+    Format(String),
     #[error("the trace exporter cannot be set up: {0}")]
     Exporter(String),
-}
-
-/// The W3C `traceparent` of the current span, if it is part of a trace.
-pub fn traceparent() -> Option<String> {
-    todo!()
-}
-/// Makes the span of a remote caller the parent of `span`.
-pub fn set_parent(_span: &tracing::Span, _traceparent: &str) {
-    todo!()
-}
-/// Links `span` to the trace that caused it (events: a letter retried for hours must not stretch the request's trace).
-pub fn link(_span: &tracing::Span, _traceparent: &str) {
-    todo!()
-}
-/// The trace id of the current span, 32 hexadecimal digits; for problem+json and letters.
-pub fn trace_id() -> Option<String> {
-    todo!()
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
 }

@@ -18,5 +18,5 @@ pub use id::{
 };
 pub use money::{Currency, CurrencyError, Money, MoneyError};
 pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageError};
-pub use sku::{Sku, SkuError};
+pub use sku::{Sku, SkuError, fold};
 pub use slug::{Slug, SlugError};

@@ -44,7 +44,7 @@ impl fmt::Display for Sku {
 }
 
 /// The form in which two texts are the same to a person: NFKC, lower case.
-pub(crate) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 

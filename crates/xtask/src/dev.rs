@@ -28,7 +28,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let bus = servers.get("SOUK_TEST_RABBITMQ_URL")?;
     let cache = servers.get("SOUK_TEST_REDIS_URL")?;
     let database = postgres.url("souk_{service}");
-    eprintln!("xtask: PostgreSQL  {database}\n       RabbitMQ    {bus}\n       Redis       {cache}");
+    eprintln!(
+        "xtask: PostgreSQL  {database}\n       RabbitMQ    {bus}\n       Redis       {cache}"
+    );
 
     // The data folder goes with the databases: a secret of yesterday fits no row of today.
     let data = servers.dir().join("souk");

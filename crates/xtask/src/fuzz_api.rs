@@ -3,24 +3,23 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::http;
-use crate::process;
+use crate::process::{self, Process};
 use crate::servers;
-use crate::workspace::{cargo, on_path, target};
+use crate::workspace::{cargo, target};
 
 /// One version for everybody, so that a red run is about our API and not about a new check.
-const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+const SCHEMATHESIS: &str = "4.32.5";
 
 /// What needs no oracle: whether the answers are those that the document promises.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
@@ -46,7 +45,7 @@ pub(crate) struct Options {
     minutes: u64,
     /// Repeat a run: the seed that it printed
     #[arg(long)]
-    seed: Option<u64>,
+    seed: Option<u128>,
 }
 
 /// `cargo xtask fuzz-api`
@@ -54,15 +53,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let home = target().join("fuzz-api");
     fs::create_dir_all(&home)?;
     let schemathesis = schemathesis(&home)?;
-    let account = |told: &Option<String>, ours: &str| told.clone().unwrap_or_else(|| ours.into());
-    let (souk, address, email, password) = match &options.url {
-        Some(url) => {
-            let address = url.trim_end_matches('/').to_owned();
-            (None, address, account(&options.email, ""), account(&options.password, ""))
+    let (souk, address, email, password) = match (&options.url, &options.email, &options.password) {
+        (Some(url), Some(email), Some(password)) => {
+            (None, url.trim_end_matches('/').to_owned(), email.clone(), password.clone())
         }
-        None => {
-            let (email, password) = ("admin@souk.local".to_owned(), servers::random_word()?);
-            let [port] = servers::free_ports()?;
+        _ => {
+            let (email, password) = ("admin@souk.local".to_owned(), servers::ports::word()?);
+            let [port] = servers::ports::free()?;
             let souk = start_souk(&home, options.release, port, &email, &password)?;
             (Some(souk), format!("http://127.0.0.1:{port}"), email, password)
         }
@@ -72,7 +69,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
     let mut fuzz = Command::new(schemathesis);
     fuzz.current_dir(&home).arg("run").arg(format!("{address}/api/openapi.json"));
-    fuzz.args(["--origin", &address, "--checks", CHECKS, "--report", "junit"]);
+    fuzz.args(["--origin", &address, "--checks", CHECKS]);
+    fuzz.args(["--report-junit-path", "report.xml"]);
     fuzz.args(["--max-examples", &options.examples.to_string(), "--request-timeout", "15"]);
     // How hard a schema is to generate for is no fault of the API.
     fuzz.args(["--suppress-health-check", "all"]);
@@ -97,22 +95,102 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn schemathesis(home: &Path) -> Result<PathBuf> {
     let environment = home.join("venv");
     let program = environment.join("bin/schemathesis");
-    let wanted = SCHEMATHESIS.replace("==", ", version ");
-    let there = process::output(Command::new(&program).arg("--version"))
-        .is_ok_and(|told| told.ends_with(&format!("{}\n", &SCHEMATHESIS["schemathesis==".len()..])));
-    if there {
+    // "schemathesis, version 4.32.5"
+    let told = process::output(Command::new(&program).arg("--version"));
+    if told.is_ok_and(|told| told.trim().rsplit(' ').next() == Some(SCHEMATHESIS)) {
         return Ok(program);
     }
-    eprintln!("xtask: installing {wanted}");
+    let wanted = format!("schemathesis=={SCHEMATHESIS}");
+    eprintln!("xtask: installing {wanted} below {}", environment.display());
     let make = || {
         let mut make = Command::new("python3");
         process::output(make.args(["-m", "venv", "--clear"]).arg(&environment))
     };
-    if on_path("python3").is_none() || make().is_err() {
+    // Debian's Python comes without `venv`.
+    if make().is_err() {
         servers::install(&["python3-venv"])?;
         make()?;
     }
     let mut pip = Command::new(environment.join("bin/pip"));
-    process::run(pip.args(["install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS]))?;
+    process::run(pip.args(["install", "--quiet", "--disable-pip-version-check", &wanted]))?;
     Ok(program)
+}
+
+/// Souk on its default back ends with the demo shop, ready for requests.
+fn start_souk(
+    home: &Path,
+    release: bool,
+    port: u16,
+    email: &str,
+    password: &str,
+) -> Result<Process> {
+    let mut build = cargo();
+    build.args(["build", "--bin", "souk"]);
+    if release {
+        build.arg("--release");
+    }
+    process::run(&mut build)?;
+
+    let data = home.join("data");
+    if data.exists() {
+        fs::remove_dir_all(&data)?;
+    }
+    fs::create_dir(&data)?;
+    let address = format!("127.0.0.1:{port}");
+    let program = target().join(if release { "release" } else { "debug" }).join("souk");
+    let mut serve = process::tied(&program, "TERM", &[]);
+    serve.current_dir(home).args(["serve", "--listen", &address, "--data-dir"]).arg(&data);
+    serve.env("SOUK_ADMIN_EMAIL", email).env("SOUK_ADMIN_PASSWORD", password);
+    serve.env("SOUK_GATEWAY__RATE_LIMIT__ENABLED", "false");
+    let mut souk = Process::start("souk", serve, home.join("souk.log"))?;
+    souk.wait_until(Duration::from_secs(120), || {
+        http::status(&address, "/readyz").is_ok_and(|status| status == 200)
+    })?;
+    Ok(souk)
+}
+
+/// How schemathesis logs in. It does so anew every five minutes, because a token lives for ten.
+fn write_login(path: &Path, email: &str, password: &str) -> Result<()> {
+    let login = json!({"auth": [{
+        "name": "admin",
+        "loginEndpointAuth": {
+            "endpoint": "/api/auth/login",
+            "verb": "POST",
+            "contentType": "application/json",
+            "payloadUserPwd": {
+                "username": email,
+                "usernameField": "email",
+                "password": password,
+                "passwordField": "password",
+            },
+            "token": {
+                "extractFrom": "body",
+                "extractSelector": "/access_token",
+                "sendIn": "header",
+                "sendName": "Authorization",
+                "sendTemplate": "Bearer {token}",
+            },
+        },
+    }]});
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    Ok(file.write_all(login.to_string().as_bytes())?)
+}
+
+/// Runs the command, and kills it when the time is up: no finding is then no proof.
+fn bounded(command: &mut Command, patience: Duration) -> Result<()> {
+    let start = Instant::now();
+    let mut child = command.spawn().context("cannot start schemathesis")?;
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => bail!("schemathesis has findings ({status})"),
+            None if start.elapsed() > patience => {
+                child.kill()?;
+                child.wait()?;
+                bail!("not done in {patience:?}: try fewer --examples or more --minutes");
+            }
+            None => thread::sleep(Duration::from_millis(200)),
+        }
+    }
 }

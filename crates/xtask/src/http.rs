@@ -12,7 +12,8 @@ pub(crate) fn status(address: &str, path: &str) -> Result<u16> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(patience)?;
     stream.set_write_timeout(patience)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     // "HTTP/1.1 200": the rest of the answer is of no interest.
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;
@@ -24,7 +25,7 @@ pub(crate) fn status(address: &str, path: &str) -> Result<u16> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
     #[test]
@@ -33,13 +34,14 @@ mod tests {
         let address = listener.local_addr().expect("address").to_string();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("connection");
-            let mut request = [0; 1024];
-            let length = stream.read(&mut request).expect("request");
+            let lines = BufReader::new(stream.try_clone().expect("reader")).lines();
+            let head = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
+            let head: Vec<String> = head.collect();
             stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").expect("answer");
-            String::from_utf8_lossy(&request[..length]).into_owned()
+            head
         });
 
         assert_eq!(super::status(&address, "/readyz").expect("status"), 503);
-        assert!(server.join().expect("server").starts_with("GET /readyz HTTP/1.1\r\n"));
+        assert_eq!(server.join().expect("server")[0], "GET /readyz HTTP/1.1");
     }
 }

@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Word {
-    /// Everything that continuous integration runs: fmt, tidy, clippy, deny, test
+    /// Everything that continuous integration runs: fmt, tidy, deny, clippy, test
     ///
     /// Stops at the first failure with a sentence.
     Check,

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::workspace::on_path;
+
 /// Runs a command with our terminal; its failure is an error that names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
@@ -40,6 +42,16 @@ pub(crate) fn shown(command: &Command) -> String {
         words[0] = name.to_string_lossy().into_owned();
     }
     words.join(" ")
+}
+
+/// A command that gets this signal when the thread that starts it ends, however it ends. It
+/// starts with the privileges that `lowered` names, in the words of `setpriv`.
+pub(crate) fn tied(program: &Path, signal: &str, lowered: &[String]) -> Command {
+    // `setpriv` of util-linux asks the system for it; there is no safe call for it in Rust.
+    let Some(setpriv) = on_path("setpriv") else { return Command::new(program) };
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", signal]).args(lowered).arg("--").arg(program);
+    command
 }
 
 /// A program in a process group of its own, which ends with this value at the latest.

@@ -7,7 +7,7 @@
 pub(crate) mod keeper;
 mod packages;
 mod place;
-mod ports;
+pub(crate) mod ports;
 mod postgres;
 mod rabbitmq;
 mod redis;

@@ -90,15 +90,19 @@ pub(crate) fn run() -> Result<()> {
 mod tests {
     use super::*;
 
-    /// The rule names and places that a planted tree is refused for.
+    /// Where a planted tree is refused and by which rule, in the order of the files.
     pub(super) fn places(findings: &[Finding]) -> Vec<String> {
-        findings.iter().map(|found| format!("{}:{}:{}", found.path, found.line, found.rule)).collect()
+        let mut findings = findings.to_vec();
+        findings.sort();
+        let place = |found: &Finding| format!("{}:{}:{}", found.path, found.line, found.rule);
+        findings.iter().map(place).collect()
     }
 
     #[test]
-    fn the_house_itself_passes_no_tests_of_its_own_rules_as_code() {
-        // Words that are refused in code stand in strings here, which no rule reads.
-        let tree = Tree::planted(&[("crates/xtask/src/main.rs", "//! x\nconst W: &str = \"todo!\";\n")]);
+    fn refused_words_may_stand_in_strings() {
+        // As they do in the rules themselves.
+        let tree =
+            Tree::planted(&[("crates/xtask/src/main.rs", "//! x\nconst W: &str = \"todo!\";\n")]);
         assert_eq!(places(&files::check(&tree)), Vec::<String>::new());
     }
 

@@ -30,9 +30,9 @@ pub(crate) fn package(name: &str) -> String {
     if name.starts_with("souk-") { name.to_owned() } else { format!("souk-{name}") }
 }
 
-/// The first executable of this name on the search path, links resolved. A dangling link is no
-/// executable.
+/// The first program of this name on the search path. A dangling link is no program; a good one is
+/// not resolved, because some programs (Redis) look at the name they are called by.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).find_map(|dir| dir.join(name).canonicalize().ok())
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.exists())
 }

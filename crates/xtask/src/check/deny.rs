@@ -3,6 +3,7 @@
 //! `cargo deny` does it where it is installed. Building it takes longer than all our tests, so
 //! without it we read the same file and apply the same three lists ourselves.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +21,9 @@ pub(super) fn run() -> Result<()> {
         let policy = fs::read_to_string(root().join("deny.toml")).context("deny.toml")?;
         let policy: Policy = toml::from_str(&policy).context("deny.toml is not as we know it")?;
         let packages = packages(&policy)?;
+        if packages.is_empty() {
+            bail!("cargo lists no crates, so nothing was checked");
+        }
         let refusals: Vec<String> =
             packages.iter().flat_map(|package| policy.refusals(package)).collect();
         refusals.iter().for_each(|refusal| eprintln!("deny.toml: {refusal}"));
@@ -72,7 +76,6 @@ struct Sources {
 /// What `cargo metadata` tells of a package.
 #[derive(Debug, Deserialize)]
 struct Package {
-    id: String,
     name: String,
     version: String,
     license: Option<String>,
@@ -83,30 +86,33 @@ struct Package {
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
-    resolve: Resolve,
-}
-
-#[derive(Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    id: String,
 }
 
 /// Every crate that one of our targets compiles.
 fn packages(policy: &Policy) -> Result<Vec<Package>> {
+    let mut used = BTreeSet::new();
     let mut metadata = cargo();
     metadata.args(["metadata", "--format-version=1", "--locked"]);
     for target in &policy.graph.targets {
         metadata.args(["--filter-platform", target]);
+        // The metadata also lists crates that only a feature we leave off would bring.
+        let mut tree = cargo();
+        tree.args(["tree", "--workspace", "--locked", "--prefix=none", "--format={p}"]);
+        let listed = process::output(tree.args(["--target", target]))?;
+        used.extend(listed.lines().filter_map(name_and_version));
     }
     let metadata: Metadata = serde_json::from_str(&process::output(&mut metadata)?)?;
-    let used: std::collections::BTreeSet<&str> =
-        metadata.resolve.nodes.iter().map(|node| node.id.as_str()).collect();
-    Ok(metadata.packages.into_iter().filter(|package| used.contains(&*package.id)).collect())
+    let is_used =
+        |package: &Package| used.contains(&(package.name.clone(), package.version.clone()));
+    Ok(metadata.packages.into_iter().filter(is_used).collect())
+}
+
+/// "serde v1.0.228 (proc-macro)"
+fn name_and_version(line: &str) -> Option<(String, String)> {
+    let mut words = line.split(' ');
+    let name = words.next()?;
+    let version = words.next()?.strip_prefix('v')?;
+    Some((name.to_owned(), version.to_owned()))
 }
 
 impl Policy {
@@ -148,7 +154,6 @@ mod tests {
 
     fn package(license: Option<&str>, name: &str, source: Option<&str>) -> Package {
         Package {
-            id: String::new(),
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             license: license.map(str::to_owned),

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn expressions_are_weighed() {
-        let allow = ["MIT", "ISC", "Apache-2.0", "Apache-2.0 WITH LLVM-exception"].map(str::to_owned);
+        let allow =
+            ["MIT", "ISC", "Apache-2.0", "Apache-2.0 WITH LLVM-exception"].map(str::to_owned);
         for (expression, verdict) in [
             ("MIT", true),
             ("GPL-3.0-only", false),

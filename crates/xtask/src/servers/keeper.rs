@@ -17,7 +17,7 @@ use crate::process::Process;
 /// The processes of one server in the order of their start, each with the signal that ends it.
 pub(crate) struct Running {
     pub(crate) processes: Vec<(Process, Signal)>,
-    pub(crate) env: Vec<(String, String)>,
+    pub(crate) env: Env,
 }
 
 /// `keep-servers`
@@ -50,12 +50,15 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// Names and values of environment variables.
+type Env = Vec<(String, String)>;
+
 /// A thread that starts one server, watches it and stops it.
 ///
 /// It is one thread from start to stop because the system kills a server with the very *thread*
 /// that started it, not with the process.
 struct Guard<T> {
-    ready: Receiver<Result<(Vec<(String, String)>, T)>>,
+    ready: Receiver<Result<(Env, T)>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -77,7 +80,7 @@ impl<T: Send + 'static> Guard<T> {
         Self { ready, stop: Some(stop), thread: Some(thread) }
     }
 
-    fn ready(&self) -> Result<(Vec<(String, String)>, T)> {
+    fn ready(&self) -> Result<(Env, T)> {
         self.ready.recv().context("the guard of a server is gone")?
     }
 }

@@ -13,7 +13,8 @@ use crate::workspace::on_path;
 
 /// Asked by Debian's packages before they start a service; 101 forbids it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
-const POLICY_TEXT: &str = "#!/bin/sh\n# souk xtask: installs servers without starting them\nexit 101\n";
+const POLICY_TEXT: &str =
+    "#!/bin/sh\n# souk xtask: installs servers without starting them\nexit 101\n";
 /// The oldest PostgreSQL that we promise to work with.
 const POSTGRES_SINCE: u32 = 15;
 
@@ -115,7 +116,8 @@ fn postgres_bin() -> Option<PathBuf> {
         .collect();
     versions.sort();
     let packaged = versions.into_iter().rev().map(|(_, bin)| bin);
-    let linked = on_path("initdb").and_then(|program| program.parent().map(Path::to_owned));
+    let linked = on_path("initdb").and_then(|program| program.canonicalize().ok());
+    let linked = linked.and_then(|program| program.parent().map(Path::to_owned));
     packaged.chain(linked).find(|bin| {
         ["initdb", "postgres", "pg_isready", "createdb"].iter().all(|name| bin.join(name).exists())
     })

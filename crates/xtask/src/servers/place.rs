@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace;
+use crate::{process, workspace};
 
 /// Prefix of our folders in the system's temporary folder.
 const PREFIX: &str = "souk-servers-";
@@ -96,19 +96,8 @@ impl Place {
     /// A command that runs as the servers' user, in the place, and is killed with the thread that
     /// starts it, so that a killed keeper leaves no server behind.
     pub(crate) fn command(&self, program: &Path) -> Command {
-        let mut command = match workspace::on_path("setpriv") {
-            Some(setpriv) => {
-                let mut command = Command::new(setpriv);
-                command.args(["--pdeathsig", "KILL"]);
-                if let Some(User { uid, gid, .. }) = &self.user {
-                    command.args(["--reuid", &uid.to_string(), "--regid", &gid.to_string()]);
-                    command.arg("--clear-groups");
-                }
-                command.arg("--").arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let lowered = self.user.as_ref().map(User::words).unwrap_or_default();
+        let mut command = process::tied(program, "KILL", &lowered);
         command.current_dir(&self.dir).env("HOME", &self.dir);
         command
     }
@@ -151,14 +140,18 @@ impl User {
         )
     }
 
+    /// What makes `setpriv` this user.
+    fn words(&self) -> Vec<String> {
+        let (uid, gid) = (self.uid.to_string(), self.gid.to_string());
+        ["--reuid", &uid, "--regid", &gid, "--clear-groups"].map(str::to_owned).to_vec()
+    }
+
     fn parse(line: &str, name: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(':').collect();
         match fields.as_slice() {
-            [found, _, uid, gid, ..] if *found == name => Some(Self {
-                name: name.to_owned(),
-                uid: uid.parse().ok()?,
-                gid: gid.parse().ok()?,
-            }),
+            [found, _, uid, gid, ..] if *found == name => {
+                Some(Self { name: name.to_owned(), uid: uid.parse().ok()?, gid: gid.parse().ok()? })
+            }
             _ => None,
         }
     }

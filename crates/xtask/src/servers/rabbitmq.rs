@@ -55,6 +55,9 @@ pub(crate) fn start(place: &Place, binaries: &Binaries) -> Result<Running> {
         .env("RABBITMQ_PID_FILE", dir.join("pid"))
         // The system's own settings (/etc/rabbitmq) do not apply to us.
         .env("RABBITMQ_CONF_ENV_FILE", dir.join("rabbitmq-env.conf"))
+        // As under systemd the script becomes the broker instead of staying as its parent: our
+        // signals, and the system's when our thread dies, reach the broker itself.
+        .env("RUNNING_UNDER_SYSTEMD", "true")
         // Loopback only, and idle schedulers sleep instead of spinning: the tests need the cores.
         .env(
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",

@@ -25,8 +25,7 @@ fn readme(tree: &Tree, name: &str) -> Vec<Finding> {
         let sentence = "a service introduces itself to those who never met it";
         return vec![Finding::new(path, 0, "README", sentence)];
     };
-    let told: Vec<&str> =
-        text.lines().filter(|line| line.starts_with('#')).map(heading).collect();
+    let told: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).map(heading).collect();
     let missing = HEADINGS.iter().filter(|wanted| !told.contains(wanted));
     let finding = |wanted: &&str| {
         let sentence = format!("the heading `{wanted}` is missing; every service answers it");
@@ -182,7 +181,8 @@ mod tests {
 
     #[test]
     fn decisions_are_numbered_without_holes() {
-        let files = ["0001-a.md", "0002-b.md", "0004-c.md", "0005-d.md", "0005-e.md", "README.md", "x.md"];
+        let files =
+            ["0001-a.md", "0002-b.md", "0004-c.md", "0005-d.md", "0005-e.md", "README.md", "x.md"];
         let paths = files.map(|name| format!("docs/adr/{name}"));
         let planted: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "")).collect();
         let expected = ["0004-c.md", "0005-e.md", "x.md"]

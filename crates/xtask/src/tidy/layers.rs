@@ -12,7 +12,16 @@ pub(crate) const SERVICES: [&str; 6] =
 
 /// What every service may stand on.
 const FOUNDATION: [&str; 10] = [
-    "auth", "cache", "events", "jobs", "proto", "rpc", "service", "storage", "telemetry", "values",
+    "auth",
+    "cache",
+    "events",
+    "jobs",
+    "proto",
+    "rpc",
+    "service",
+    "storage",
+    "telemetry",
+    "values",
 ];
 
 /// The crates below the services, each with what it may stand on.
@@ -134,7 +143,10 @@ mod tests {
 
     #[test]
     fn a_crate_without_a_row_is_refused() {
-        assert_eq!(refused("helpdesk", "[dependencies]\n"), ["crates/helpdesk/Cargo.toml:0:layers"]);
+        assert_eq!(
+            refused("helpdesk", "[dependencies]\n"),
+            ["crates/helpdesk/Cargo.toml:0:layers"]
+        );
     }
 
     #[test]

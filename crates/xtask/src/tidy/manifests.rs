@@ -120,8 +120,8 @@ mod tests {
             refused(manifest),
             [
                 "crates/a/Cargo.toml:6:workspace versions",
-                "crates/a/Cargo.toml:10:workspace versions",
                 "crates/a/Cargo.toml:7:workspace versions",
+                "crates/a/Cargo.toml:10:workspace versions",
             ]
         );
     }

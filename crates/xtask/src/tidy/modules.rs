@@ -13,9 +13,12 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut alive = BTreeSet::new();
     let mut open: Vec<(String, bool)> = roots(tree).into_iter().map(|root| (root, true)).collect();
     while let Some((path, is_root)) = open.pop() {
-        if let Some(text) = tree.text(&path).filter(|_| alive.insert(path.clone())) {
-            let declared = declared(&path, text, is_root);
-            open.extend(declared.into_iter().filter(|path| tree.has_file(path)).map(|p| (p, false)));
+        if let Some(source) = tree.source(&path).filter(|_| alive.insert(path.clone())) {
+            let text = tree.text(&path).unwrap_or_default();
+            let declared = declared(&path, text, source, is_root);
+            open.extend(
+                declared.into_iter().filter(|path| tree.has_file(path)).map(|p| (p, false)),
+            );
         }
     }
     let dead = tree.texts("rs").map(|(path, _)| path).filter(|path| !alive.contains(*path));
@@ -54,14 +57,16 @@ fn is_root(path: &str) -> bool {
 }
 
 /// The files that the modules of this one may lie in.
-fn declared(path: &str, text: &str, is_root: bool) -> Vec<String> {
+fn declared(path: &str, text: &str, source: &Source, is_root: bool) -> Vec<String> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = name.strip_suffix(".rs").unwrap_or(name);
     let home =
         if is_root || stem == "mod" { folder.to_owned() } else { format!("{folder}/{stem}") };
 
-    let code = Source::new(text).code;
-    let tokens = tokens(&code);
+    if !["mod ", "include"].iter().any(|word| source.code.contains(word)) {
+        return Vec::new();
+    }
+    let tokens = tokens(&source.code);
     let line = |number: usize| text.lines().nth(number - 1).unwrap_or_default();
     let word = |at: usize| tokens.get(at).map_or("", |token| token.text);
     let mut found = Vec::new();
@@ -122,7 +127,10 @@ mod tests {
     fn a_file_that_nobody_declares_is_dead() {
         let files = [
             ("crates/a/src/lib.rs", "mod b;\n// mod c;\n"),
-            ("crates/a/src/b.rs", "#[cfg(test)]\nmod tests;\nmod inline { mod deep; }\nmod after;\n"),
+            (
+                "crates/a/src/b.rs",
+                "#[cfg(test)]\nmod tests;\nmod inline { mod deep; }\nmod after;\n",
+            ),
             ("crates/a/src/b/tests.rs", ""),
             ("crates/a/src/b/after.rs", ""),
             ("crates/a/src/b/inline/deep.rs", ""),
@@ -154,7 +162,10 @@ mod tests {
     #[test]
     fn told_paths_and_included_files_are_alive() {
         let files = [
-            ("crates/a/src/lib.rs", "#[path = \"other/x.rs\"]\nmod b;\ninclude!(\"y.rs\");\nmod c;\n"),
+            (
+                "crates/a/src/lib.rs",
+                "#[path = \"other/x.rs\"]\nmod b;\ninclude!(\"y.rs\");\nmod c;\n",
+            ),
             ("crates/a/src/other/x.rs", ""),
             ("crates/a/src/y.rs", ""),
             ("crates/a/src/c.rs", ""),
@@ -164,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_manifest_may_name_a_root() {
-        let manifest = "[package]\nname = \"souk-a\"\n[[bin]]\nname = \"x\"\npath = \"src/x/start.rs\"\n";
+        let manifest =
+            "[package]\nname = \"souk-a\"\n[[bin]]\nname = \"x\"\npath = \"src/x/start.rs\"\n";
         let files = [("crates/a/Cargo.toml", manifest), ("crates/a/src/x/start.rs", "")];
         assert_eq!(places(&check(&Tree::planted(&files))), Vec::<String>::new());
     }

@@ -6,7 +6,7 @@ use toml::Table;
 use super::Finding;
 use super::layers::SERVICES;
 use super::manifests;
-use super::source::{Path, Source, paths};
+use super::source::{Path, paths};
 use super::tree::Tree;
 
 /// Outside crates that the domain may use: values and their shape, no input, output or clock.
@@ -19,22 +19,28 @@ const DOORS: [&str; 6] = ["grpc", "http", "api", "pages", "events", "jobs"];
 const WIRE_ROOMS: [&str; 4] = ["grpc", "clients", "events", "lib"];
 
 /// Crates that speak the wire format everywhere. `souk` assembles what the others mount.
-const WIRE_CRATES: [&str; 7] =
-    ["rpc", "proto", "service", "events", "gateway", "testkit", "souk"];
+const WIRE_CRATES: [&str; 7] = ["rpc", "proto", "service", "events", "gateway", "testkit", "souk"];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (path, text) in tree.texts("rs") {
+    for (path, source) in tree.sources() {
         let Some(place) = Place::of(path) else { continue };
-        let named = paths(&Source::new(text).product_code());
-        if SERVICES.contains(&place.krate) && place.room == "domain" {
+        let service = SERVICES.contains(&place.krate);
+        let pure = service && place.room == "domain";
+        let door = service && DOORS.contains(&place.room);
+        let wireless =
+            !WIRE_CRATES.contains(&place.krate) && !(service && WIRE_ROOMS.contains(&place.room));
+        if !pure && !door && !wireless {
+            continue;
+        }
+        let named = paths(&source.product_code());
+        if pure {
             findings.extend(domain(tree, &place, path, &named));
         }
-        if SERVICES.contains(&place.krate) && DOORS.contains(&place.room) {
-            findings.extend(door(&place, path, &named));
+        if door {
+            findings.extend(queries(&place, path, &named));
         }
-        let service_room = SERVICES.contains(&place.krate) && WIRE_ROOMS.contains(&place.room);
-        if !WIRE_CRATES.contains(&place.krate) && !service_room {
+        if wireless {
             findings.extend(wire(path, &named));
         }
     }
@@ -89,7 +95,7 @@ fn domain(tree: &Tree, place: &Place<'_>, path: &str, named: &[Path]) -> Vec<Fin
     findings
 }
 
-fn door(place: &Place<'_>, path: &str, named: &[Path]) -> Vec<Finding> {
+fn queries(place: &Place<'_>, path: &str, named: &[Path]) -> Vec<Finding> {
     let queries = named.iter().filter(|named| named.root().starts_with("sea_orm"));
     let finding = |named: &Path| {
         let sentence = format!(
@@ -157,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_door_holds_no_queries() {
-        for door in ["grpc.rs", "grpc/product.rs", "events/closed.rs", "jobs/sweep.rs", "api/x.rs"] {
+        for door in ["grpc.rs", "grpc/product.rs", "events/closed.rs", "jobs/sweep.rs", "api/x.rs"]
+        {
             let path = format!("crates/catalog/src/{door}");
             let text = "//! x\nfn f(db: &sea_orm::DatabaseConnection) {}\n";
             let expected = [format!("{path}:2:no queries in doors")];
@@ -174,7 +181,9 @@ mod tests {
             let expected = [2, 3].map(|line| format!("{path}:{line}:wire at the wire"));
             assert_eq!(refused(path, text), expected);
         }
-        for path in ["crates/catalog/src/grpc/a.rs", "crates/rpc/src/a.rs", "crates/catalog/tests/it/a.rs"] {
+        for path in
+            ["crates/catalog/src/grpc/a.rs", "crates/rpc/src/a.rs", "crates/catalog/tests/it/a.rs"]
+        {
             assert_eq!(refused(path, text), Vec::<String>::new());
         }
     }

@@ -148,8 +148,9 @@ fn character(rest: &[u8]) -> Option<usize> {
         let close = rest.iter().skip(3).position(|byte| *byte == b'\'')?;
         return Some(close + 4);
     }
-    let text = std::str::from_utf8(&rest[1..rest.len().min(6)])
-        .unwrap_or_else(|error| std::str::from_utf8(&rest[1..][..error.valid_up_to()]).unwrap_or(""));
+    let text = std::str::from_utf8(&rest[1..rest.len().min(6)]).unwrap_or_else(|error| {
+        std::str::from_utf8(&rest[1..][..error.valid_up_to()]).unwrap_or("")
+    });
     let width = text.chars().next()?.len_utf8();
     (rest.get(1 + width) == Some(&b'\'')).then_some(width + 2)
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use super::source::Source;
 use crate::process;
 
 /// Endings of files whose text the rules read.
@@ -17,6 +18,7 @@ const READ: [&str; 12] =
 pub(crate) struct Tree {
     files: BTreeMap<String, Option<String>>,
     folders: BTreeSet<String>,
+    sources: BTreeMap<String, Source>,
 }
 
 impl Tree {
@@ -44,7 +46,11 @@ impl Tree {
             let cuts = path.match_indices('/').map(|(at, _)| at);
             folders.extend(cuts.map(|at| path[..at].to_owned()));
         }
-        Self { files, folders }
+        let rust = files.iter().filter(|(path, _)| ending(path) == Some("rs"));
+        let sources =
+            rust.filter_map(|(path, text)| Some((path.clone(), Source::new(text.as_deref()?))));
+        let sources = sources.collect();
+        Self { files, folders, sources }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -69,8 +75,18 @@ impl Tree {
 
     /// Files with this ending and their texts.
     pub(crate) fn texts(&self, ending: &str) -> impl Iterator<Item = (&str, &str)> {
-        let texts = self.files.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)));
+        let texts =
+            self.files.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)));
         texts.filter(move |(path, _)| self::ending(path) == Some(ending))
+    }
+
+    /// The Rust files, each split into code and comments.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.sources.iter().map(|(path, source)| (path.as_str(), source))
+    }
+
+    pub(crate) fn source(&self, path: &str) -> Option<&Source> {
+        self.sources.get(path)
     }
 
     /// The folder names below `crates/` that hold a manifest.

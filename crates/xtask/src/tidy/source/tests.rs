@@ -14,7 +14,8 @@ let b = r#"say "todo!""#; let c = '"'; let d = '\''; let e = b'\\';
 let r#type = br"x\";"####;
     let source = Source::new(text);
     assert!(!source.code.contains("todo") && !source.code.contains("dbg"), "{}", source.code);
-    for code in ["let b =", "let c =", "let d =", "let e =", "fn f<'a>(x: &'a str", "let r#type ="] {
+    for code in ["let b =", "let c =", "let d =", "let e =", "fn f<'a>(x: &'a str", "let r#type ="]
+    {
         assert!(source.code.contains(code), "{code} in {}", source.code);
     }
     assert!(source.comments.contains("// dbg!(x)") && source.comments.contains("inner"));
@@ -25,7 +26,9 @@ let r#type = br"x\";"####;
 
 #[test]
 fn an_unfinished_file_is_read_to_its_end() {
-    for text in ["\"open", "r#\"open", "/* open", "'", "'\\", "use a::{b", "use", "#[cfg(test)] mod x {"] {
+    for text in
+        ["\"open", "r#\"open", "/* open", "'", "'\\", "use a::{b", "use", "#[cfg(test)] mod x {"]
+    {
         let source = Source::new(text);
         paths(&source.product_code());
     }
@@ -39,7 +42,8 @@ fn code_for_tests_is_no_product_code() {
 
 #[test]
 fn use_trees_give_every_leaf() {
-    let code = "pub use crate::{domain::order, store::{self, cart as basket}};\nuse ::serde::*;\nuse std;";
+    let code =
+        "pub use crate::{domain::order, store::{self, cart as basket}};\nuse ::serde::*;\nuse std;";
     assert_eq!(
         written(code),
         ["crate::domain::order", "crate::store::self", "crate::store::cart", "serde::*", "std"]
@@ -48,7 +52,8 @@ fn use_trees_give_every_leaf() {
 
 #[test]
 fn paths_in_place_are_found_with_their_lines() {
-    let code = "fn f() -> tonic::Result<()> {\n    let v = Vec::<u8>::new();\n    sea_orm :: Db::x()\n}";
+    let code =
+        "fn f() -> tonic::Result<()> {\n    let v = Vec::<u8>::new();\n    sea_orm :: Db::x()\n}";
     let found = paths(code);
     let expected = [("tonic::Result", 1), ("Vec", 2), ("sea_orm::Db::x", 3)];
     assert_eq!(found.len(), expected.len(), "{found:?}");

@@ -1,0 +1,58 @@
+//! `SessionService` on the wire.
+
+use souk_proto::accounts::v1 as pb;
+use souk_proto::accounts::v1::session_service_server::SessionService;
+use souk_rpc::Failure;
+use tonic::{Request, Response, Status};
+
+use super::account::to_proto as user_to_proto;
+use super::{Door, status};
+use crate::app::login::{Attempt, login};
+use crate::app::logout::logout;
+use crate::app::tokens::{Issued, refresh};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl SessionService for Door {
+    async fn login(&self, request: Request<pb::LoginRequest>) -> Answer<pb::SessionTokens> {
+        let attempt = from_proto(request.into_inner());
+        let issued = login(&self.app, attempt).await.map_err(status)?;
+        Ok(Response::new(to_proto(issued)))
+    }
+
+    async fn refresh_session(
+        &self,
+        request: Request<pb::RefreshSessionRequest>,
+    ) -> Answer<pb::SessionTokens> {
+        let token = request.into_inner().refresh_token;
+        let issued = refresh(&self.app, &token).await.map_err(status)?;
+        Ok(Response::new(to_proto(issued)))
+    }
+
+    async fn logout(&self, request: Request<pb::LogoutRequest>) -> Answer<pb::LogoutResponse> {
+        logout(&self.app, &request.into_inner().refresh_token).await.map_err(status)?;
+        Ok(Response::new(pb::LogoutResponse {}))
+    }
+
+    async fn get_keys(&self, _request: Request<pb::GetKeysRequest>) -> Answer<pb::GetKeysResponse> {
+        let jwks = serde_json::to_string(&self.app.jwks());
+        let jwks_json = jwks.map_err(|error| Failure::internal(&error))?;
+        Ok(Response::new(pb::GetKeysResponse { jwks_json }))
+    }
+}
+
+fn from_proto(request: pb::LoginRequest) -> Attempt {
+    let pb::LoginRequest { login, password, address, also_login } = request;
+    Attempt { login, password, address, also_login }
+}
+
+fn to_proto(issued: Issued) -> pb::SessionTokens {
+    let user = user_to_proto(&issued.account, issued.permissions);
+    pb::SessionTokens {
+        access_token: issued.access_token,
+        refresh_token: issued.refresh_token,
+        expires_in_s: issued.expires_in_s,
+        user: Some(user),
+    }
+}

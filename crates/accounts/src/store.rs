@@ -1,0 +1,18 @@
+//! The tables of this service: who, which role, which sessions, and what guards the doors.
+
+use sea_orm::DatabaseConnection;
+use souk_storage::Database;
+
+pub(crate) mod account;
+pub(crate) mod brake;
+pub(crate) mod idempotency;
+pub(crate) mod migrations;
+pub(crate) mod refresh_token;
+pub(crate) mod role;
+pub(crate) mod session;
+
+/// For reads that decide about trust: never a replica. SQLite's readers see every commit at once,
+/// and its single writer connection is worth sparing.
+pub(crate) fn newest(db: &Database) -> &DatabaseConnection {
+    if db.is_postgres() { db.write() } else { db.read() }
+}

@@ -1,0 +1,97 @@
+//! Files in and out: what comes in is stored and becomes a job; what goes out is written part by part.
+mod export;
+mod scratch;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use souk_jobs::NewJob;
+use souk_values::{Currency, JobId};
+use tokio::io::AsyncWriteExt;
+
+pub(crate) use export::{export, header};
+pub(crate) use scratch::Scratch;
+pub(crate) use source::Source;
+
+use crate::app::App;
+use crate::error::Error;
+
+/// Kind of the import job.
+pub(crate) const KIND: &str = "catalog.import_products";
+/// 2 GiB: a million products of two kilobytes each.
+const MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// What an import job is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ImportParams {
+    pub(crate) file: PathBuf,
+    pub(crate) file_name: String,
+    pub(crate) mapping: BTreeMap<String, String>,
+    pub(crate) currency: String,
+    pub(crate) dry_run: bool,
+    pub(crate) actor: String,
+}
+
+/// A file on its way in.
+pub(crate) struct Upload {
+    file: tokio::fs::File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Upload {
+    pub(crate) async fn begin(app: &App) -> Result<Self, Error> {
+        let dir = app.files.join("imports");
+        tokio::fs::create_dir_all(&dir).await?;
+        let path = dir.join(format!("{}.csv", uuid::Uuid::now_v7()));
+        let file = tokio::fs::File::create(&path).await?;
+        Ok(Self { file, path, bytes: 0 })
+    }
+
+    pub(crate) async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.bytes += chunk.len() as u64;
+        if self.bytes > MAX_BYTES {
+            return Err(Error::field("file", "must be at most 2 GiB"));
+        }
+        Ok(self.file.write_all(chunk).await?)
+    }
+
+    /// Makes the file and the job durable; checks at once what can be checked without reading on: currency, header,
+    /// mapping.
+    pub(crate) async fn finish(
+        self,
+        app: &App,
+        params: ImportParams,
+    ) -> Result<JobId, Error> {
+        self.file.sync_all().await?;
+        let params = ImportParams { file: self.path.clone(), ..params };
+        let path = self.path.clone();
+        let mapping = params.mapping.clone();
+        let checked = tokio::task::spawn_blocking(move || Source::open(&path, &mapping).map(|_| ()))
+            .await
+            .map_err(std::io::Error::other)?;
+        let broken = checked.map_err(|sentence| Error::field("file", sentence)).and_then(|()| {
+            let known = params.currency.parse::<Currency>();
+            known.map(|_| ()).map_err(|e| Error::field("currency", e))
+        });
+        if let Err(error) = broken {
+            tokio::fs::remove_file(&self.path).await?;
+            return Err(error);
+        }
+        let created_by = params.actor.clone();
+        let params = serde_json::to_value(&params).map_err(std::io::Error::other)?;
+        let tx = app.db.begin().await?;
+        let job = NewJob { kind: KIND, params, created_by, run_at: None };
+        let id = app.jobs.create(&tx, job).await?;
+        tx.commit().await?;
+        app.jobs.wake();
+        Ok(id)
+    }
+
+    /// Throws the file away.
+    pub(crate) async fn give_up(self) {
+        let _ = tokio::fs::remove_file(&self.path).await;
+    }
+}

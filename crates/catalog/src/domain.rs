@@ -1,0 +1,5 @@
+//! The rules of the catalogue: pure, synchronous, no I/O, no clock.
+
+pub(crate) mod category;
+pub(crate) mod import;
+pub(crate) mod product;

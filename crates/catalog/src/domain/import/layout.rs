@@ -1,0 +1,130 @@
+//! Which column of a file fills which field.
+use std::collections::BTreeMap;
+
+use super::{FIELDS, Fields};
+
+/// How the rows of a file are to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Each row a product: field by column.
+    Columns(Vec<(String, usize)>),
+    /// Shopify's product export: rows of one handle are one group of variants and pictures.
+    Shopify(BTreeMap<String, usize>),
+}
+
+/// Other words for fields, as writers of the API may use them.
+const ALIASES: [(&str, &str); 3] = [("mark", "brand"), ("company", "brand"), ("quantity", "stock")];
+
+/// Columns of Souk's own export beside Shopify's, and the field each fills. They say exactly what Shopify's cannot.
+pub(crate) const OWN: [(&str, &str); 15] = [
+    ("Variant SKU", "sku"),
+    ("Title", "name"),
+    ("Body (HTML)", "description"),
+    ("Vendor", "brand"),
+    ("Tags", "tags"),
+    ("Published", "active"),
+    ("Variant Inventory Qty", "stock"),
+    ("Variant Price", "price"),
+    ("Variant Compare At Price", "old_price"),
+    ("Souk Handle", "handle"),
+    ("Souk Slug", "slug"),
+    ("Souk Category", "category"),
+    ("Souk Kind", "kind"),
+    ("Souk Condition", "condition"),
+    ("Souk Currency", "currency"),
+];
+/// JSON objects and lists in one cell each.
+pub(crate) const OWN_ATTRIBUTES: &str = "Souk Attributes";
+pub(crate) const OWN_IMAGES: &str = "Souk Images";
+
+impl Layout {
+    /// By the mapping if there is one, else by the header: Souk's export, Shopify's, or columns named like fields.
+    pub(crate) fn recognise(
+        header: &[String],
+        mapping: &BTreeMap<String, String>,
+    ) -> Result<Self, String> {
+        let position = |name: &str| header.iter().position(|h| h.trim() == name);
+        if !mapping.is_empty() {
+            return Self::mapped(header, mapping, position);
+        }
+        if position("Souk Slug").is_some() {
+            let mut columns: Vec<_> = OWN
+                .iter()
+                .filter_map(|(column, field)| Some(((*field).to_owned(), position(column)?)))
+                .collect();
+            for (column, field) in [(OWN_ATTRIBUTES, "attributes"), (OWN_IMAGES, "images")] {
+                columns.extend(position(column).map(|at| (format!("{field}.json"), at)));
+            }
+            return Ok(Self::Columns(columns));
+        }
+        if position("Handle").is_some() && position("Variant Price").is_some() {
+            let all = header.iter().enumerate().map(|(at, name)| (name.trim().to_owned(), at));
+            return Ok(Self::Shopify(all.collect()));
+        }
+        let columns: Vec<(String, usize)> = header
+            .iter()
+            .enumerate()
+            .filter_map(|(at, name)| Some((field_named(&name.trim().to_lowercase())?, at)))
+            .collect();
+        if columns.iter().any(|(field, _)| field == "sku") {
+            Ok(Self::Columns(columns))
+        } else {
+            Err("the header names no column \"sku\" and is not Shopify's; say which column fills \
+                 which field: sku=COLUMN, name=COLUMN, price=COLUMN"
+                .to_owned())
+        }
+    }
+
+    fn mapped(
+        header: &[String],
+        mapping: &BTreeMap<String, String>,
+        position: impl Fn(&str) -> Option<usize>,
+    ) -> Result<Self, String> {
+        if !mapping.contains_key("sku") {
+            return Err("the mapping must say which column is the sku".to_owned());
+        }
+        let mut columns = Vec::new();
+        for (field, column) in mapping {
+            let known = field_named(field).ok_or_else(|| {
+                format!("the mapping names no field {field:?}; fields: {}", FIELDS.join(", "))
+            })?;
+            let at = position(column).ok_or_else(|| {
+                format!("the file has no column {column:?}; columns: {}", header.join(", "))
+            })?;
+            columns.push((known, at));
+        }
+        Ok(Self::Columns(columns))
+    }
+}
+
+fn field_named(name: &str) -> Option<String> {
+    let plain = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, field)| field);
+    let known = FIELDS.contains(&plain)
+        || plain.strip_prefix("attributes.").is_some_and(|key| !key.is_empty());
+    known.then(|| plain.to_owned())
+}
+
+/// The fields of one row of a [`Layout::Columns`] file. JSON cells of Souk's own export are spread out.
+pub(crate) fn fields(columns: &[(String, usize)], row: &[String]) -> Result<Fields, String> {
+    let mut fields = Fields::new();
+    for (field, at) in columns {
+        let Some(text) = row.get(*at) else { continue };
+        match field.as_str() {
+            "attributes.json" if !text.is_empty() => {
+                let all: BTreeMap<String, String> = serde_json::from_str(text)
+                    .map_err(|_| format!("{OWN_ATTRIBUTES} is not a JSON object of texts"))?;
+                fields.extend(all.into_iter().map(|(k, v)| (format!("attributes.{k}"), v)));
+            }
+            "images.json" if !text.is_empty() => {
+                let all: Vec<String> = serde_json::from_str(text)
+                    .map_err(|_| format!("{OWN_IMAGES} is not a JSON list of texts"))?;
+                fields.insert("images".to_owned(), all.join(" "));
+            }
+            "attributes.json" | "images.json" => {}
+            _ => {
+                fields.insert(field.clone(), text.clone());
+            }
+        }
+    }
+    Ok(fields)
+}

@@ -1,0 +1,47 @@
+//! The catalogue's doors, and who may use them.
+mod category;
+mod product;
+mod transfer;
+
+use souk_auth::{MethodTable, Permission, Rule};
+use souk_proto::catalog::v1::category_service_server::CategoryServiceServer;
+use souk_proto::catalog::v1::product_service_server::ProductServiceServer;
+use souk_proto::catalog::v1::transfer_service_server::TransferServiceServer;
+use tonic::service::Routes;
+
+use crate::app::App;
+
+/// The gateway for everybody, neighbours for themselves.
+const READERS: Rule = Rule::Service(&["gateway", "notifier", "orders"]);
+const WRITERS: Rule = Rule::Permission(Permission::ProductsWrite);
+
+const METHODS: MethodTable = &[
+    ("/souk.catalog.v1.ProductService/GetProduct", READERS),
+    ("/souk.catalog.v1.ProductService/ListProducts", READERS),
+    ("/souk.catalog.v1.ProductService/GetImage", READERS),
+    ("/souk.catalog.v1.ProductService/CreateProduct", WRITERS),
+    ("/souk.catalog.v1.ProductService/UpdateProduct", WRITERS),
+    ("/souk.catalog.v1.ProductService/DeleteProduct", WRITERS),
+    ("/souk.catalog.v1.ProductService/RestoreProduct", WRITERS),
+    ("/souk.catalog.v1.ProductService/WriteProducts", WRITERS),
+    ("/souk.catalog.v1.ProductService/AddImage", WRITERS),
+    ("/souk.catalog.v1.CategoryService/ListCategories", READERS),
+    ("/souk.catalog.v1.CategoryService/CreateCategory", WRITERS),
+    ("/souk.catalog.v1.CategoryService/DeleteCategory", WRITERS),
+    ("/souk.catalog.v1.TransferService/ImportProducts", WRITERS),
+    ("/souk.catalog.v1.TransferService/ExportProducts", WRITERS),
+    ("/souk.catalog.v1.TransferService/LoadDemoShop", Rule::Service(&["operator"])),
+];
+
+/// Largest message: a picture, with room for what is around it.
+const MAX_MESSAGE: usize = crate::app::image::MAX_BYTES + 64 * 1024;
+
+pub(crate) fn routes(app: &App) -> (Routes, MethodTable) {
+    let products = ProductServiceServer::new(product::Products { app: app.clone() })
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let routes = Routes::new(products)
+        .add_service(CategoryServiceServer::new(category::Categories { app: app.clone() }))
+        .add_service(TransferServiceServer::new(transfer::Transfers { app: app.clone() }));
+    (routes, METHODS)
+}

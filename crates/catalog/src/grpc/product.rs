@@ -1,0 +1,249 @@
+//! `ProductService`: decode, call, encode.
+mod convert;
+
+use prost::Message;
+use souk_auth::{Caller, Permission};
+use souk_proto::catalog::v1::product_service_server::ProductService;
+use souk_proto::catalog::v1::{
+    AddImageRequest, CreateProductRequest, DeleteProductRequest, FieldProblem, GetImageRequest,
+    GetProductRequest, Image, ListProductsRequest, ListProductsResponse, Product,
+    RestoreProductRequest, UpdateProductRequest, WriteProductsRequest, WriteProductsResponse,
+    WriteResult,
+};
+use souk_rpc::{Failure, Violation, caller};
+use souk_values::{Cursor, Page};
+use tonic::{Request, Response, Status};
+
+use crate::app::product::{Idempotency, Item, Told, Written, write_batch};
+use crate::app::{App, image, product};
+use crate::error::Error;
+use crate::store;
+use crate::store::product::{Position, Sort};
+
+pub(super) struct Products {
+    pub(super) app: App,
+}
+
+/// Items of one bulk request.
+const MAX_ITEMS: usize = 500;
+
+#[tonic::async_trait]
+impl ProductService for Products {
+    async fn get_product(
+        &self,
+        request: Request<GetProductRequest>,
+    ) -> Result<Response<Product>, Status> {
+        let hidden = sees_hidden(&caller(&request), request.get_ref().include_hidden);
+        let key = request.into_inner().key;
+        if key.contains('\0') {
+            return Err(Error::ProductNotFound.into());
+        }
+        let found = store::product::find(self.app.db.read(), &key).await.map_err(Error::from)?;
+        let found = found.filter(|p| p.active || hidden).ok_or(Error::ProductNotFound)?;
+        Ok(Response::new(convert::to_proto(&found)))
+    }
+
+    async fn list_products(
+        &self,
+        request: Request<ListProductsRequest>,
+    ) -> Result<Response<ListProductsResponse>, Status> {
+        let hidden = sees_hidden(&caller(&request), true);
+        let request = request.into_inner();
+        let mut broken = Vec::new();
+        let filter = convert::filter(&request, hidden, &mut broken);
+        let sort = Sort::parse(&request.sort).unwrap_or_else(|| {
+            let sentence = format!("must be one of {}, with or without \"-\"", Sort::WORDS);
+            broken.push(Violation::new("sort", sentence));
+            Sort::NEWEST
+        });
+        let wish = request.page.unwrap_or_default();
+        let page = Page::new(wish.limit, &wish.cursor)
+            .map_err(|e| broken.push(Violation::new("limit", e)));
+        let after = page.as_ref().ok().and_then(|p| p.cursor.as_ref());
+        let after = after.map(|cursor| {
+            let position = cursor.decode::<Position>().ok().filter(|p| p.fits(sort));
+            if position.is_none() {
+                broken.push(Violation::new("cursor", "is not a cursor of this list"));
+            }
+            position
+        });
+        let (Ok(page), true) = (page, broken.is_empty()) else {
+            return Err(Failure::invalid(broken).into());
+        };
+        let (items, next) =
+            store::product::list(&self.app.db, &filter, sort, &page, after.flatten())
+                .await
+                .map_err(Error::from)?;
+        Ok(Response::new(ListProductsResponse {
+            items: items.iter().map(convert::to_proto).collect(),
+            next_cursor: next.map_or_else(String::new, |p| Cursor::encode(&p).as_str().to_owned()),
+        }))
+    }
+
+    async fn create_product(
+        &self,
+        request: Request<CreateProductRequest>,
+    ) -> Result<Response<Product>, Status> {
+        let actor = caller(&request).actor();
+        let request = request.into_inner();
+        let once = (!request.idempotency_key.is_empty()).then(|| Idempotency {
+            key: &request.idempotency_key,
+            request: convert::canonical(&request.fields),
+        });
+        let fields = request.fields.clone().unwrap_or_default();
+        let (sku, patch) = convert::from_proto(fields, self.app.currency)?;
+        let encode = |p: &crate::domain::product::Product| convert::to_proto(p).encode_to_vec();
+        let answer =
+            product::create_one(&self.app, &actor, sku, &patch, once, encode).await?;
+        let answer = Product::decode(answer.as_slice()).map_err(|e| Failure::internal(&e))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn update_product(
+        &self,
+        request: Request<UpdateProductRequest>,
+    ) -> Result<Response<Product>, Status> {
+        let actor = caller(&request).actor();
+        let request = request.into_inner();
+        let currency = self.currency_of(&request.key).await?;
+        let (sku, patch) = convert::from_proto(request.fields.unwrap_or_default(), currency)?;
+        if sku.is_some_and(|sku| sku.as_str() != request.key) {
+            return Err(Error::field("sku", "cannot be changed").into());
+        }
+        let expected = request.expected_version;
+        let changed =
+            product::update_one(&self.app, &actor, &request.key, &patch, expected).await?;
+        Ok(Response::new(convert::to_proto(&changed)))
+    }
+
+    async fn delete_product(
+        &self,
+        request: Request<DeleteProductRequest>,
+    ) -> Result<Response<Product>, Status> {
+        let actor = caller(&request).actor();
+        let DeleteProductRequest { key, expected_version } = request.into_inner();
+        let gone = product::delete_one(&self.app, &actor, &key, expected_version).await?;
+        Ok(Response::new(convert::to_proto(&gone)))
+    }
+
+    async fn restore_product(
+        &self,
+        request: Request<RestoreProductRequest>,
+    ) -> Result<Response<Product>, Status> {
+        let actor = caller(&request).actor();
+        let RestoreProductRequest { key, expected_version } = request.into_inner();
+        let back = product::restore_one(&self.app, &actor, &key, expected_version).await?;
+        Ok(Response::new(convert::to_proto(&back)))
+    }
+
+    async fn write_products(
+        &self,
+        request: Request<WriteProductsRequest>,
+    ) -> Result<Response<WriteProductsResponse>, Status> {
+        let actor = caller(&request).actor();
+        let items = request.into_inner().items;
+        if items.is_empty() || items.len() > MAX_ITEMS {
+            return Err(Error::field("items", format!("must be 1 to {MAX_ITEMS}")).into());
+        }
+        let results = self.write(&actor, items).await?;
+        Ok(Response::new(WriteProductsResponse { results }))
+    }
+
+    async fn add_image(
+        &self,
+        request: Request<AddImageRequest>,
+    ) -> Result<Response<Product>, Status> {
+        let actor = caller(&request).actor();
+        let request = request.into_inner();
+        let expected = request.expected_version;
+        let product =
+            image::add(&self.app, &actor, &request.key, &request.content, expected).await?;
+        Ok(Response::new(convert::to_proto(&product)))
+    }
+
+    async fn get_image(
+        &self,
+        request: Request<GetImageRequest>,
+    ) -> Result<Response<Image>, Status> {
+        let (content, media_type) = image::read(&self.app, &request.into_inner().name).await?;
+        Ok(Response::new(Image { content, content_type: media_type.to_owned() }))
+    }
+}
+
+impl Products {
+    /// A price without a currency is in the product's own.
+    async fn currency_of(&self, key: &str) -> Result<souk_values::Currency, Error> {
+        let found = store::product::find(self.app.db.write(), key).await?;
+        Ok(found.ok_or(Error::ProductNotFound)?.price.currency)
+    }
+
+    /// Writes the items that are in order; the others are answered with what is wrong.
+    async fn write(
+        &self,
+        actor: &str,
+        items: Vec<souk_proto::catalog::v1::ProductFields>,
+    ) -> Result<Vec<WriteResult>, Error> {
+        let mut results: Vec<WriteResult> = Vec::with_capacity(items.len());
+        let mut good: Vec<(usize, Item)> = Vec::new();
+        for (at, fields) in items.into_iter().enumerate() {
+            let sku = fields.sku.clone().unwrap_or_default();
+            let parsed = convert::from_proto(fields, self.app.currency).and_then(|(sku, patch)| {
+                let sku = sku.ok_or_else(|| Error::field("sku", "is required"))?;
+                if good.iter().any(|(_, item)| item.sku == sku) {
+                    return Err(Error::field("sku", "stands twice in this request"));
+                }
+                Ok(Item { sku, patch })
+            });
+            results.push(WriteResult { sku: sku.clone(), ..WriteResult::default() });
+            match parsed {
+                Ok(item) => good.push((at, item)),
+                Err(error) => set_failed(&mut results[at], error),
+            }
+        }
+        let (places, good): (Vec<usize>, Vec<Item>) = good.into_iter().unzip();
+        let batch = uuid::Uuid::now_v7().to_string();
+        // a few changes are letters of their own; many come as one
+        let batch = if good.len() > 10 { batch.as_str() } else { "" };
+        let tx = self.app.db.begin().await?;
+        let told = Told { actor, batch, quiet: false };
+        let written = write_batch(&self.app, &tx, &good, &told, false).await?;
+        tx.commit().await?;
+        self.app.outbox.wake();
+        for (at, written) in places.into_iter().zip(written) {
+            set_written(&mut results[at], written);
+        }
+        Ok(results)
+    }
+}
+
+fn set_written(result: &mut WriteResult, written: Written) {
+    match written {
+        Ok((outcome, product)) => {
+            result.outcome = outcome.as_str().to_owned();
+            result.id = product.id.to_string();
+            result.version = product.version.unsigned_abs();
+        }
+        Err(error) => set_failed(result, error),
+    }
+}
+
+fn set_failed(result: &mut WriteResult, error: Error) {
+    let failure = Failure::from(error);
+    result.outcome = "failed".to_owned();
+    result.code = failure.reason;
+    result.detail = failure.message;
+    result.errors = failure
+        .violations
+        .into_iter()
+        .map(|v| FieldProblem { field: v.field, message: v.message })
+        .collect();
+}
+
+/// Hidden products are for those who may change them, and for services that act for themselves.
+fn sees_hidden(caller: &Caller, asked: bool) -> bool {
+    asked && (caller.may(Permission::ProductsWrite) || is_neighbour(caller))
+}
+
+fn is_neighbour(caller: &Caller) -> bool {
+    caller.user.is_none() && caller.service.as_deref().is_some_and(|s| s != "gateway")
+}

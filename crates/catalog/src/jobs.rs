@@ -1,0 +1,3 @@
+//! The long work of the catalogue.
+
+pub(crate) mod import_products;

@@ -1,0 +1,8 @@
+//! The tables of the catalogue and every query about them.
+
+pub(crate) mod answer;
+pub(crate) mod category;
+mod migrations;
+pub(crate) mod product;
+
+pub(crate) use migrations::migrations;

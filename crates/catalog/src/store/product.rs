@@ -1,0 +1,178 @@
+//! Products: the row, and every query about it.
+mod list;
+mod write;
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+use sea_orm::{QuerySelect, prelude::Json};
+use souk_storage::Tx;
+use souk_values::{Currency, Money, ProductId, Sku, Slug};
+
+pub(crate) use list::{Filter, Position, Sort, all_after, count_by_category, list};
+pub(crate) use write::{any, insert_many, update_many};
+
+use crate::domain::category::CategoryPath;
+use crate::domain::product::{Kind, Product};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "product")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: ProductId,
+    pub(crate) sku: String,
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) brand: String,
+    pub(crate) category: Option<String>,
+    pub(crate) tags: Json,
+    pub(crate) kind: String,
+    pub(crate) condition: Option<String>,
+    pub(crate) price_minor: i64,
+    pub(crate) old_price_minor: Option<i64>,
+    pub(crate) currency: String,
+    pub(crate) on_hand: i64,
+    pub(crate) reserved: i64,
+    pub(crate) stock_seq: i64,
+    pub(crate) active: bool,
+    pub(crate) images: Json,
+    pub(crate) attributes: Json,
+    pub(crate) handle: String,
+    /// What text filters look at: folded name, SKU, brand, tags, description.
+    pub(crate) search_text: String,
+    pub(crate) version: i64,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// By id, SKU or slug, tried in this order.
+pub(crate) async fn find<C: ConnectionTrait>(db: &C, key: &str) -> Result<Option<Product>, DbErr> {
+    find_row(db, key, false).await?.map(read).transpose()
+}
+
+/// The same, held against other writers until the transaction ends.
+pub(crate) async fn find_for_update(tx: &Tx, key: &str) -> Result<Option<Product>, DbErr> {
+    find_row(tx, key, true).await?.map(read).transpose()
+}
+
+async fn find_row<C: ConnectionTrait>(
+    db: &C,
+    key: &str,
+    lock: bool,
+) -> Result<Option<Model>, DbErr> {
+    let select = |filter| {
+        let select = Entity::find().filter(filter);
+        if lock { select.lock_exclusive() } else { select }
+    };
+    if let Ok(id) = key.parse::<ProductId>()
+        && let Some(row) = select(Column::Id.eq(id)).one(db).await?
+    {
+        return Ok(Some(row));
+    }
+    if let Some(row) = select(Column::Sku.eq(key)).one(db).await? {
+        return Ok(Some(row));
+    }
+    select(Column::Slug.eq(key)).one(db).await
+}
+
+/// Those of the SKUs that exist, held against other writers.
+pub(crate) async fn find_skus_for_update(tx: &Tx, skus: &[Sku]) -> Result<Vec<Product>, DbErr> {
+    let skus = skus.iter().map(Sku::as_str);
+    let rows = Entity::find().filter(Column::Sku.is_in(skus)).lock_exclusive().all(tx).await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Those of the slugs that are taken.
+pub(crate) async fn taken_slugs(tx: &Tx, slugs: &[&str]) -> Result<Vec<String>, DbErr> {
+    let slugs = slugs.iter().copied();
+    Entity::find()
+        .select_only()
+        .column(Column::Slug)
+        .filter(Column::Slug.is_in(slugs))
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
+/// Those of the slugs that are taken, with the products that have them.
+pub(crate) async fn slug_owners(
+    tx: &Tx,
+    slugs: &[&str],
+) -> Result<Vec<(String, ProductId)>, DbErr> {
+    let slugs = slugs.iter().copied();
+    Entity::find()
+        .select_only()
+        .columns([Column::Slug, Column::Id])
+        .filter(Column::Slug.is_in(slugs))
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
+/// Whether any product, hidden ones too, is in the category.
+pub(crate) async fn any_in(tx: &Tx, category: &CategoryPath) -> Result<bool, DbErr> {
+    let found = Entity::find().filter(Column::Category.eq(category.as_str())).limit(1).one(tx);
+    Ok(found.await?.is_some())
+}
+
+/// A row as the product it is; a row that is none means that somebody else wrote to the table.
+pub(super) fn read(row: Model) -> Result<Product, DbErr> {
+    let broken = |what: &str| DbErr::Type(format!("product {} has a broken {what}", row.id));
+    let currency: Currency = row.currency.parse().map_err(|_| broken("currency"))?;
+    Ok(Product {
+        sku: Sku::parse(&row.sku).map_err(|_| broken("sku"))?,
+        slug: Slug::parse(&row.slug).map_err(|_| broken("slug"))?,
+        category: row
+            .category
+            .as_deref()
+            .map(CategoryPath::parse)
+            .transpose()
+            .map_err(|_| broken("category"))?,
+        kind: Kind::parse(&row.kind).map_err(|_| broken("kind"))?,
+        tags: serde_json::from_value(row.tags.clone()).map_err(|_| broken("tags"))?,
+        images: serde_json::from_value(row.images.clone()).map_err(|_| broken("images"))?,
+        attributes: serde_json::from_value(row.attributes.clone())
+            .map_err(|_| broken("attributes"))?,
+        price: Money::new(row.price_minor, currency),
+        id: row.id,
+        name: row.name,
+        description: row.description,
+        brand: row.brand,
+        condition: row.condition,
+        old_price: row.old_price_minor,
+        on_hand: row.on_hand,
+        reserved: row.reserved,
+        stock_seq: row.stock_seq,
+        active: row.active,
+        handle: row.handle,
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}
+
+/// Text in the form in which filters compare it.
+pub(super) fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+pub(super) mod tag {
+    //! Tags as rows, for filtering.
+    use sea_orm::entity::prelude::*;
+    use souk_values::ProductId;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "product_tag")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) tag: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) product_id: ProductId,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

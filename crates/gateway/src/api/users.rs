@@ -1,0 +1,243 @@
+//! Accounts, as admins see them.
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use souk_proto::accounts::v1::{
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListRolesRequest, ListUsersRequest,
+    UpdateUserRequest, User, UserFields,
+};
+use utoipa::ToSchema;
+
+use super::{Answer, idempotency_key, maybe, tagged, time};
+use crate::http::Site;
+use crate::http::json::Fields;
+use crate::http::precondition::IfMatch;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::session::{UsersReader, UsersWriter};
+
+/// An account. The password is in no answer.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserView {
+    #[schema(example = "usr_01KAJ3W0F4Q6R8T9V2X5Y7Z0B1")]
+    id: String,
+    username: String,
+    email: String,
+    full_name: String,
+    #[schema(example = "customer")]
+    role: String,
+    permissions: Vec<String>,
+    active: bool,
+    version: u64,
+    created_at: String,
+    updated_at: String,
+}
+
+impl From<User> for UserView {
+    fn from(u: User) -> Self {
+        Self {
+            id: u.id,
+            username: u.username,
+            email: u.email,
+            full_name: u.full_name,
+            role: u.role,
+            permissions: u.permissions,
+            active: u.active,
+            version: u.version,
+            created_at: time(u.created_at_us),
+            updated_at: time(u.updated_at_us),
+        }
+    }
+}
+
+/// Part of a list of accounts.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserPage {
+    items: Vec<UserView>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RoleView {
+    name: String,
+    /// The number by which first clients know it; 0: none.
+    number: u32,
+    permissions: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RoleList {
+    items: Vec<RoleView>,
+}
+
+/// What an admin may say of an account. To create one, username, e-mail address and password are needed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "describes the body; http::json reads it field by field")]
+pub(crate) struct UserBody {
+    #[schema(nullable = false)]
+    username: Option<String>,
+    #[schema(nullable = false)]
+    email: Option<String>,
+    #[schema(nullable = false)]
+    full_name: Option<String>,
+    /// Another word for `full_name`.
+    #[schema(nullable = false)]
+    fullname: Option<String>,
+    #[schema(nullable = false)]
+    password: Option<String>,
+    /// `admin` or `customer`.
+    #[schema(nullable = false)]
+    role: Option<String>,
+    /// Another word for `role`, by number: 1 admin, 2 customer.
+    #[schema(nullable = false)]
+    rol: Option<i64>,
+    #[schema(nullable = false)]
+    active: Option<bool>,
+}
+
+/// The fields of an account out of a body, and how the client called them.
+pub(crate) fn fields(mut body: Fields) -> Answer<(UserFields, impl Fn(&str) -> Option<String>)> {
+    let name = body.alias(&["full_name", "fullname"]);
+    let role_name = body.alias(&["role", "rol"]);
+    let role = if role_name == "rol" {
+        body.integer("rol").map(|number| number.to_string())
+    } else {
+        body.string("role")
+    };
+    let fields = UserFields {
+        username: body.string("username"),
+        email: body.string("email"),
+        full_name: body.string(name),
+        password: body.string("password"),
+        role,
+        active: body.boolean("active"),
+    };
+    body.finish()?;
+    let sent_as = move |field: &str| match field {
+        "full_name" => Some(name.to_owned()),
+        "role" => Some(role_name.to_owned()),
+        _ => None,
+    };
+    Ok((fields, sent_as))
+}
+
+/// Lists accounts: active ones, unless asked otherwise.
+#[utoipa::path(get, path = "/api/users", tag = "users", params(
+    ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+    ("cursor" = Option<String>, Query),
+    ("role" = Option<String>, Query),
+    ("active" = Option<bool>, Query, description = "default true"),
+    ("q" = Option<String>, Query, description = "part of username, e-mail address or name"),
+), responses((status = 200, body = UserPage)), security(("bearer" = [])))]
+pub(crate) async fn list(
+    State(site): State<Site>,
+    _may: UsersReader,
+    mut query: Query,
+) -> Answer<Json<UserPage>> {
+    let request = ListUsersRequest {
+        page: Some(query.page()),
+        role: query.text("role").unwrap_or_default(),
+        active: query.boolean("active"),
+        text: query.text("q").unwrap_or_default(),
+    };
+    query.finish()?;
+    let found = site.clients.accounts.clone().list_users(request).await?.into_inner();
+    Ok(Json(UserPage {
+        items: found.items.into_iter().map(UserView::from).collect(),
+        next_cursor: maybe(found.next_cursor),
+    }))
+}
+
+/// Creates an account.
+#[utoipa::path(post, path = "/api/users", tag = "users", request_body = UserBody,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = UserView)), security(("bearer" = [])))]
+pub(crate) async fn create(
+    State(site): State<Site>,
+    _may: UsersWriter,
+    headers: HeaderMap,
+    body: Fields,
+) -> Answer<Response> {
+    let (fields, sent_as) = fields(body)?;
+    let idempotency_key = idempotency_key(&headers)?;
+    let request = CreateUserRequest { fields: Some(fields), idempotency_key };
+    let made = site.clients.accounts.clone().create_user(request).await;
+    let made = made.map_err(|status| Problem::from(status).renamed(sent_as))?.into_inner();
+    let location = format!("/api/users/{}", made.id);
+    Ok(super::created(&location, Some(made.version), &UserView::from(made)))
+}
+
+/// One account.
+#[utoipa::path(get, path = "/api/users/{id}", tag = "users", params(("id" = String, Path)),
+    responses((status = 200, body = UserView)), security(("bearer" = [])))]
+pub(crate) async fn get(
+    State(site): State<Site>,
+    _may: UsersReader,
+    Path(id): Path<String>,
+) -> Answer<Response> {
+    let found = site.clients.accounts.clone().get_user(GetUserRequest { id }).await?.into_inner();
+    Ok(tagged(StatusCode::OK, found.version, &UserView::from(found)))
+}
+
+/// Changes the given fields of an account; role and password end its sessions.
+#[utoipa::path(put, path = "/api/users/{id}", tag = "users", request_body = UserBody,
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = UserView)), security(("bearer" = [])))]
+pub(crate) async fn put(
+    site: State<Site>,
+    may: UsersWriter,
+    id: Path<String>,
+    seen: IfMatch,
+    body: Fields,
+) -> Answer<Response> {
+    patch(site, may, id, seen, body).await
+}
+
+/// The same as PUT.
+#[utoipa::path(patch, path = "/api/users/{id}", tag = "users", request_body = UserBody,
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = UserView)), security(("bearer" = [])))]
+pub(crate) async fn patch(
+    State(site): State<Site>,
+    _may: UsersWriter,
+    Path(id): Path<String>,
+    IfMatch(expected_version): IfMatch,
+    body: Fields,
+) -> Answer<Response> {
+    let (fields, sent_as) = fields(body)?;
+    let request = UpdateUserRequest { id, fields: Some(fields), expected_version };
+    let changed = site.clients.accounts.clone().update_user(request).await;
+    let changed = changed.map_err(|status| Problem::from(status).renamed(sent_as))?.into_inner();
+    Ok(tagged(StatusCode::OK, changed.version, &UserView::from(changed)))
+}
+
+/// Closes an account: it cannot log in any more. The last admin stays.
+#[utoipa::path(delete, path = "/api/users/{id}", tag = "users",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = UserView)), security(("bearer" = [])))]
+pub(crate) async fn delete(
+    State(site): State<Site>,
+    _may: UsersWriter,
+    Path(id): Path<String>,
+    IfMatch(expected_version): IfMatch,
+) -> Answer<Response> {
+    let request = DeleteUserRequest { id, expected_version };
+    let gone = site.clients.accounts.clone().delete_user(request).await?.into_inner();
+    Ok(tagged(StatusCode::OK, gone.version, &UserView::from(gone)))
+}
+
+/// The roles, with what they allow.
+#[utoipa::path(get, path = "/api/roles", tag = "users", responses((status = 200, body = RoleList)),
+    security(("bearer" = [])))]
+pub(crate) async fn roles(State(site): State<Site>, _may: UsersReader) -> Answer<Json<RoleList>> {
+    let found = site.clients.accounts.clone().list_roles(ListRolesRequest {}).await?.into_inner();
+    let view = |r: souk_proto::accounts::v1::Role| RoleView {
+        name: r.name,
+        number: r.number,
+        permissions: r.permissions,
+    };
+    Ok(Json(RoleList { items: found.items.into_iter().map(view).collect() }))
+}

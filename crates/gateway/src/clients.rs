@@ -1,0 +1,51 @@
+//! The services that the gateway asks.
+use souk_proto::accounts::v1::account_service_client::AccountServiceClient;
+use souk_proto::accounts::v1::session_service_client::SessionServiceClient;
+use souk_proto::analytics::v1::report_service_client::ReportServiceClient;
+use souk_proto::catalog::v1::category_service_client::CategoryServiceClient;
+use souk_proto::catalog::v1::product_service_client::ProductServiceClient;
+use souk_proto::catalog::v1::transfer_service_client::TransferServiceClient;
+use souk_proto::notifier::v1::letter_service_client::LetterServiceClient;
+use souk_proto::operations::v1::operations_service_client::OperationsServiceClient;
+use souk_rpc::Transport;
+use souk_service::Frame;
+
+/// A picture with what is around it.
+const MAX_MESSAGE: usize = 6 * 1024 * 1024;
+
+/// One client for each door. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) products: ProductServiceClient<Transport>,
+    pub(crate) categories: CategoryServiceClient<Transport>,
+    pub(crate) transfer: TransferServiceClient<Transport>,
+    pub(crate) accounts: AccountServiceClient<Transport>,
+    pub(crate) sessions: SessionServiceClient<Transport>,
+    pub(crate) letters: LetterServiceClient<Transport>,
+    pub(crate) reports: ReportServiceClient<Transport>,
+    /// Of each service that keeps something, by its name.
+    pub(crate) operations: Vec<(&'static str, OperationsServiceClient<Transport>)>,
+}
+
+impl Clients {
+    pub(crate) fn new(frame: &Frame) -> anyhow::Result<Self> {
+        let catalog = frame.transport("catalog")?;
+        let accounts = frame.transport("accounts")?;
+        let mut operations = Vec::new();
+        for name in crate::ASKS {
+            operations.push((*name, OperationsServiceClient::new(frame.transport(name)?)));
+        }
+        Ok(Self {
+            products: ProductServiceClient::new(catalog.clone())
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+            categories: CategoryServiceClient::new(catalog.clone()),
+            transfer: TransferServiceClient::new(catalog),
+            accounts: AccountServiceClient::new(accounts.clone()),
+            sessions: SessionServiceClient::new(accounts),
+            letters: LetterServiceClient::new(frame.transport("notifier")?),
+            reports: ReportServiceClient::new(frame.transport("analytics")?),
+            operations,
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The whole site on one screen: what every request passes, and the routes by audience.
+pub(crate) mod edge;
+pub(crate) mod json;
+pub(crate) mod limit;
+pub(crate) mod operator;
+pub(crate) mod precondition;
+pub(crate) mod problem;
+pub(crate) mod query;
+pub(crate) mod request_id;
+pub(crate) mod session;
+pub(crate) mod viewer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use http::{HeaderName, HeaderValue, Method, header};
+use souk_auth::Verifier;
+use souk_cache::Cache;
+use souk_service::Readiness;
+use souk_values::Currency;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clients::Clients;
+use crate::config::Config;
+use crate::hot::Hot;
+use crate::views::Views;
+use crate::{api, pages};
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) clients: Clients,
+    pub(crate) hot: Arc<Hot>,
+    pub(crate) views: Views,
+    pub(crate) viewers: Arc<viewer::Viewers>,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) cache: Cache,
+    pub(crate) currency: Currency,
+    pub(crate) config: Arc<Config>,
+    pub(crate) readiness: Arc<Readiness>,
+}
+
+/// A file on its way in may be large: it is streamed.
+const MAX_IMPORT: usize = 2 * 1024 * 1024 * 1024;
+/// A picture, with what is around it.
+const MAX_IMAGE: usize = 5 * 1024 * 1024 + 64 * 1024;
+
+/// All routes with their description.
+pub(crate) fn routes() -> OpenApiRouter<Site> {
+    let shop = OpenApiRouter::new()
+        .routes(routes!(api::products::list, api::products::create))
+        .routes(routes!(
+            api::products::get,
+            api::products::put,
+            api::products::patch,
+            api::products::delete
+        ))
+        .routes(routes!(api::products::restore))
+        .routes(routes!(api::images::get))
+        .routes(routes!(api::categories::list, api::categories::create))
+        .routes(routes!(api::categories::delete));
+    let accounts = OpenApiRouter::new()
+        .routes(routes!(api::auth::login))
+        .routes(routes!(api::auth::login_of_source))
+        .routes(routes!(api::auth::refresh))
+        .routes(routes!(api::auth::logout))
+        .routes(routes!(api::auth::keys))
+        .routes(routes!(api::me::get, api::me::put, api::me::patch))
+        .routes(routes!(api::me::preferences, api::me::set_preferences))
+        .routes(routes!(api::users::list, api::users::create))
+        .routes(routes!(
+            api::users::get,
+            api::users::put,
+            api::users::patch,
+            api::users::delete
+        ))
+        .routes(routes!(api::users::roles));
+    let desk = OpenApiRouter::new()
+        .routes(routes!(api::products::bulk))
+        .routes(routes!(api::transfer::export))
+        .routes(routes!(api::reports::product))
+        .routes(routes!(api::reports::top))
+        .routes(routes!(api::reports::totals))
+        .routes(routes!(api::notifications::list))
+        .routes(routes!(api::notifications::counts))
+        .routes(routes!(api::notifications::letter))
+        .routes(routes!(api::jobs::list))
+        .routes(routes!(api::jobs::get, api::jobs::cancel))
+        .routes(routes!(api::jobs::results))
+        .routes(routes!(api::dead_letters::list))
+        .routes(routes!(api::dead_letters::get, api::dead_letters::drop))
+        .routes(routes!(api::dead_letters::replay))
+        .routes(routes!(api::events::list));
+    let large = OpenApiRouter::new()
+        .routes(routes!(api::transfer::import))
+        .layer(DefaultBodyLimit::max(MAX_IMPORT));
+    let pictures =
+        OpenApiRouter::new().routes(routes!(api::images::add)).layer(DefaultBodyLimit::max(MAX_IMAGE));
+    let health = OpenApiRouter::new()
+        .routes(routes!(api::health::alive))
+        .routes(routes!(api::health::ready));
+    shop.merge(accounts).merge(desk).merge(large).merge(pictures).merge(health)
+}
+
+/// The router behind the edge.
+pub(crate) fn router(site: &Site) -> Router {
+    let (router, document) = routes().split_for_parts();
+    let document = Arc::new(api::openapi::complete(document, &site.config));
+    router
+        .merge(api::openapi::router(document.clone()))
+        .merge(pages::router(document))
+        .fallback(|| async { problem::Problem::not_found() })
+        .method_not_allowed_fallback(|| async {
+            problem::Problem::new(
+                http::StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this address does not answer this method",
+            )
+        })
+        .layer(DefaultBodyLimit::max(site.config.max_body))
+        .layer(middleware::from_fn_with_state(site.clone(), limit::log_ins))
+        .layer(cors(&site.config))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+        .with_state(site.clone())
+}
+
+fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+fn cors(config: &Config) -> CorsLayer {
+    let layer = CorsLayer::new()
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            request_id::REQUEST_ID,
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, request_id::REQUEST_ID])
+        .max_age(Duration::from_secs(3600));
+    if config.cors.allowed_origins.iter().any(|origin| origin == "*") {
+        layer.allow_origin(Any)
+    } else {
+        let origins = config.cors.allowed_origins.iter().filter_map(|o| o.parse().ok());
+        layer.allow_origin(origins.collect::<Vec<HeaderValue>>())
+    }
+}

@@ -1,0 +1,5 @@
+//! The gateway alone.
+
+fn main() -> std::process::ExitCode {
+    souk_service::main::<souk_gateway::Gateway>()
+}

@@ -1,0 +1,21 @@
+//! HTML for people: an index of the API, and the development mailbox.
+mod index;
+mod mailbox;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::openapi::OpenApi;
+
+use crate::http::Site;
+
+pub(crate) fn router(document: Arc<OpenApi>) -> Router<Site> {
+    let of_index = document.clone();
+    Router::new()
+        .route("/", get(move || index::page(of_index.clone())))
+        .route("/routes", get(move || index::list(document.clone())))
+        .route("/dev/mailbox", get(mailbox::list))
+        .route("/dev/mailbox/{id}", get(mailbox::letter))
+        .route("/dev/mailbox/{id}/html", get(mailbox::html))
+}

@@ -1,0 +1,105 @@
+//! The development mailbox: letters that the folder sender wrote, for whoever sits at this machine.
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, header};
+use souk_proto::notifier::v1::{
+    GetLetterRequest, GetMailboxStateRequest, Letter, ListLettersRequest,
+};
+use souk_proto::types::v1::PageRequest;
+
+use crate::api::time;
+use crate::http::Site;
+use crate::http::edge::Peer;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+
+struct Line {
+    id: String,
+    recipient: String,
+    subject: String,
+    status: String,
+    at: String,
+}
+
+impl From<Letter> for Line {
+    fn from(l: Letter) -> Self {
+        let at = time(if l.sent_at_us == 0 { l.created_at_us } else { l.sent_at_us });
+        Self { id: l.id, recipient: l.recipient, subject: l.subject, status: l.status, at }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/mailbox.html")]
+struct Mailbox {
+    letters: Vec<Line>,
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/letter.html")]
+struct LetterPage {
+    line: Line,
+    text: String,
+}
+
+pub(super) async fn list(
+    State(site): State<Site>,
+    peer: axum::Extension<Peer>,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    here(&site, peer.0).await?;
+    let page = query.page();
+    query.finish()?;
+    let page = PageRequest { limit: if page.limit == 0 { 100 } else { page.limit }, ..page };
+    let request = ListLettersRequest { page: Some(page), status: String::new() };
+    let found = site.clients.letters.clone().list_letters(request).await?.into_inner();
+    let letters = found.items.into_iter().map(Line::from).collect();
+    show(Mailbox { letters, next: found.next_cursor })
+}
+
+pub(super) async fn letter(
+    State(site): State<Site>,
+    peer: axum::Extension<Peer>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    here(&site, peer.0).await?;
+    let letter = site.clients.letters.clone().get_letter(GetLetterRequest { id }).await?;
+    let letter = letter.into_inner();
+    let text = letter.text.clone();
+    show(LetterPage { line: letter.into(), text })
+}
+
+/// The letter's HTML by itself, in a frame that runs nothing.
+pub(super) async fn html(
+    State(site): State<Site>,
+    peer: axum::Extension<Peer>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    here(&site, peer.0).await?;
+    let letter = site.clients.letters.clone().get_letter(GetLetterRequest { id }).await?;
+    let mut response = Html(letter.into_inner().html).into_response();
+    let headers = response.headers_mut();
+    let nothing =
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    Ok(response)
+}
+
+/// Only with the folder sender, and only for peers on this machine; else there is no such page.
+async fn here(site: &Site, Peer(peer): Peer) -> Result<(), Problem> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return Err(Problem::not_found());
+    }
+    let state = site.clients.letters.clone().get_mailbox_state(GetMailboxStateRequest {}).await?;
+    if state.into_inner().folder { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+fn show(page: impl Template) -> Result<Response, Problem> {
+    let page = page.render().map_err(|error| {
+        tracing::error!(%error, "page not rendered");
+        Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong")
+    })?;
+    Ok(Html(page).into_response())
+}

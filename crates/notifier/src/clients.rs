@@ -1,0 +1,4 @@
+//! What we call: accounts, and whatever carries letters.
+
+pub mod accounts;
+pub mod mail;

@@ -1,0 +1,7 @@
+//! The rules of letters, pure: what a change is, who waits for a digest, when to try again.
+
+pub mod change;
+pub mod letter;
+pub mod pace;
+pub mod retry;
+pub mod text;

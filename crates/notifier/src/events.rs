@@ -1,0 +1,30 @@
+//! Which events this crate hears, and with which handler.
+use souk_events::{Consumer, HandleError};
+
+use crate::app::App;
+use crate::clients::accounts::Accounts;
+use crate::error::Error;
+
+pub mod account;
+pub mod product;
+
+/// Events handled in one transaction at most: an import makes many.
+const BATCH: u16 = 256;
+
+pub(crate) fn consumers(app: &App, accounts: &Accounts) -> Vec<Consumer> {
+    let products = product::ProductHandler::new(app.clone(), accounts.clone());
+    let people = account::AccountHandler::new(app.clone(), accounts.clone());
+    vec![
+        Consumer::new("notifier.product.v1", BATCH, products).with_clock(app.clock.clone()),
+        Consumer::new("notifier.account.v1", BATCH, people).with_clock(app.clock.clone()),
+    ]
+}
+
+/// A neighbor or the database is away: the message is not to blame.
+fn failed(error: Error) -> HandleError {
+    match error {
+        Error::AccountsAway(_) => HandleError::Later(error.into()),
+        Error::Storage(cause) => cause.into(),
+        other => HandleError::Failed(other.into()),
+    }
+}

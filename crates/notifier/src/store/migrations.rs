@@ -1,0 +1,8 @@
+//! The ordered list of migrations.
+use sea_orm_migration::MigrationTrait;
+
+mod m20261121_000001_notifier_letters;
+
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(m20261121_000001_notifier_letters::Migration)]
+}

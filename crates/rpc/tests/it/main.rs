@@ -1,0 +1,9 @@
+//! The same calls inside a process, over TCP and over the operator's socket: callers cannot tell.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail like this")]
+
+mod conformance;
+mod house;
+mod identity;
+mod observed;
+mod server;
+mod shop;
