@@ -1,8 +1,6 @@
 //! Compiles every contract under `proto/` with protox: no protoc to install.
 #![allow(clippy::disallowed_methods, reason = "a build script reads cargo's environment")]
 
-#![allow(clippy::disallowed_methods, reason = "cargo speaks to build scripts by variables")]
-
 use std::{env, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

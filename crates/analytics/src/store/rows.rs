@@ -22,8 +22,8 @@ pub(crate) struct Upsert {
 }
 
 impl Upsert {
-    /// The map's order is that of the primary key: two batches at once must not lock rows in
-    /// different orders, and neighbors lie together.
+    /// Names must sort like the primary key: two batches at once must not lock rows in different
+    /// orders, and neighbors lie together. (PostgreSQL sorts them by length first; so be it.)
     pub(crate) async fn run(
         &self,
         tx: &Tx,

@@ -9,17 +9,18 @@ use super::rows::Upsert;
 use super::view::{all as rows, number};
 use crate::domain::tally::{Day, Visit};
 
-/// Members are named product (32), first and last time (19 each), viewer: parts of a string are
-/// cheaper than members of an array.
+/// Members are named product (32), viewer, first and last time (19 each): parts of a string are
+/// cheaper than members of an array. The times come last, for the order of the names is the order
+/// of the locks and must be that of the key.
 const VIEWERS: Upsert = Upsert {
     into: "viewer_day",
     at: "day",
     product_id: Some("substr(key, 1, 32)"),
     columns: &[
-        ("viewer", "substr(key, 71)"),
+        ("viewer", "substr(key, 33, length(key) - 70)"),
         ("views", "CAST(value AS bigint)"),
-        ("first_at", "CAST(substr(key, 33, 19) AS bigint)"),
-        ("last_at", "CAST(substr(key, 52, 19) AS bigint)"),
+        ("first_at", "CAST(substr(key, length(key) - 37, 19) AS bigint)"),
+        ("last_at", "CAST(substr(key, length(key) - 18, 19) AS bigint)"),
     ],
     primary_key: "day, product_id, viewer",
     update: "views = viewer_day.views + excluded.views, \
@@ -53,7 +54,7 @@ pub(crate) struct Viewers {
 pub(super) async fn add(tx: &Tx, day: i64, seen: &Day<'_>) -> Result<(), DbErr> {
     let viewers = seen.viewers.iter().map(|((product, viewer), visit)| {
         let Visit { views, first_us, last_us } = visit;
-        let key = format!("{}{first_us:019}{last_us:019}{viewer}", product.uuid().simple());
+        let key = format!("{}{viewer}{first_us:019}{last_us:019}", product.uuid().simple());
         (key, *views)
     });
     VIEWERS.run(tx, day, &viewers.collect()).await?;

@@ -165,12 +165,16 @@ on_both! {
     }
 
     async fn two_consumers_at_once_lose_nothing(stage: Stage) {
+        const VIEWERS: [&str; 3] = ["usr_1", "a", "usr_22"];
+        let mut dice = Dice(1);
         let products: Vec<ProductId> = (0..50).map(|_| ProductId::new()).collect();
         let mut tasks = Vec::new();
         for n in 0..8_usize {
-            let mut views: Vec<_> =
-                products.iter().map(|id| (*id, "usr_1", stage.now())).collect();
-            views.rotate_left(n * 6);
+            let mut views = Vec::new();
+            for (product, viewer) in products.iter().flat_map(|p| VIEWERS.map(|v| (*p, v))) {
+                views.push((product, viewer, stage.now() - dice.throw(9_999) as i64));
+            }
+            views.rotate_left(n * 12);
             let event = stage.viewed(&views);
             let app = stage.app.clone();
             tasks.push(tokio::spawn(async move {
@@ -185,6 +189,7 @@ on_both! {
         }
         let window = Some(Window::default());
         let totals = stage.client().get_totals(GetTotalsRequest { window }).await.unwrap();
-        assert_eq!(totals.into_inner().views, 400);
+        let totals = totals.into_inner();
+        assert_eq!((totals.views, totals.unique_viewers), (1_200, 3));
     }
 }

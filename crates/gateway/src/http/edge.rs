@@ -201,9 +201,10 @@ impl Shared {
         let method = request.method().clone();
         without_slash(&mut request);
         request.extensions_mut().insert(Peer(peer));
+        let timeout = if is_transfer(request.uri().path()) { TRANSFER_TIME } else { self.timeout };
         let context = CallContext {
             request_id: Some(request_id::shared(&id)),
-            deadline: Some(started + self.timeout),
+            deadline: Some(started + timeout),
             ..CallContext::default()
         };
         let span = tracing::info_span!("http.request", otel.kind = "server",
@@ -249,10 +250,11 @@ impl Shared {
             }
             Err(problem) => return in_context(context, problem).await,
         }
+        let timeout = context.deadline.map_or(self.timeout, |at| at - Instant::now());
         let late = context.clone();
         let router = self.router.clone();
         let work = AssertUnwindSafe(souk_rpc::scope(context, router.oneshot(request)));
-        match tokio::time::timeout(self.timeout, work.catch_unwind()).await {
+        match tokio::time::timeout(timeout, work.catch_unwind()).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Err(_)) => {
                 tracing::error!("handler panicked");
@@ -296,6 +298,13 @@ pub(crate) fn render(headers: &HeaderMap, rendered: &Rendered) -> Response<Body>
     // every read is to be counted, and prices change: caches ask
     own.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+/// Files of any size over lines of any speed.
+const TRANSFER_TIME: Duration = Duration::from_secs(3600);
+
+fn is_transfer(path: &str) -> bool {
+    path == "/api/admin/products/import" || path == "/api/admin/products/export"
 }
 
 /// `/api/products/` is `/api/products`.

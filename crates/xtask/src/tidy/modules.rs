@@ -81,7 +81,10 @@ fn declared(path: &str, text: &str, source: &Source, is_root: bool) -> Vec<Strin
                 around.retain(|(inner, _)| *inner < depth);
                 depth = depth.saturating_sub(1);
             }
-            "path" if word(at + 1) == "=" => told_path = quoted(line(token.line), "path"),
+            // the path of a template leads to no module
+            "path" if word(at + 1) == "=" && word(at.saturating_sub(2)) != "template" => {
+                told_path = quoted(line(token.line), "path");
+            }
             "include" if word(at + 1) == "!" => {
                 let told = quoted(line(token.line), "include");
                 found.extend(told.and_then(|told| resolve(folder, told)));

@@ -28,9 +28,9 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         let service = SERVICES.contains(&place.krate);
         let pure = service && place.room == "domain";
         let door = service && DOORS.contains(&place.room);
-        let wireless =
-            !WIRE_CRATES.contains(&place.krate) && !(service && WIRE_ROOMS.contains(&place.room));
-        if !pure && !door && !wireless {
+        let at_the_wire =
+            WIRE_CRATES.contains(&place.krate) || service && WIRE_ROOMS.contains(&place.room);
+        if !pure && !door && at_the_wire {
             continue;
         }
         let named = paths(&source.product_code());
@@ -40,7 +40,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         if door {
             findings.extend(queries(&place, path, &named));
         }
-        if wireless {
+        if !at_the_wire {
             findings.extend(wire(path, &named));
         }
     }
