@@ -1,7 +1,7 @@
 //! Figures made of events: who saw which product when, and what changed.
 //!
-//! Owns counts only; what it knows it heard. A batch of views becomes a handful of statements in one
-//! transaction with its inbox row, so each view counts once however often it is delivered.
+//! Owns counts only; what it knows it heard. A batch of views becomes a handful of statements in
+//! one transaction with its inbox row, so each view counts once however often it is delivered.
 
 mod domain;
 
@@ -35,18 +35,18 @@ impl Service for Analytics {
     type Config = Config;
 
     fn migrations() -> Migrations {
-        store::migrations
+        migrations
     }
 
     fn build(frame: Frame, config: Config) -> BoxFuture<'static, anyhow::Result<Parts>> {
         Box::pin(async move {
             let app = App { db: frame.db()?, clock: frame.clock(), kept: config.kept() };
-            let (grpc, methods) = grpc::routes(&app);
+            let (grpc, methods) = routes(&app);
             Ok(Parts {
                 grpc: Some(grpc),
                 methods,
-                consumers: events::consumers(),
-                schedules: jobs::schedules(&app),
+                consumers: consumers(),
+                schedules: schedules(&app),
                 ..Parts::default()
             })
         })

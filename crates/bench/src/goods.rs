@@ -50,7 +50,8 @@ pub(crate) fn csv(count: usize) -> String {
 fn description(dice: &mut Dice) -> String {
     let mut text = String::with_capacity(220);
     while text.len() < 195 {
-        text.push_str(dice.pick(&WORDS));
+        let word: &str = dice.pick::<&str>(&WORDS);
+        text.push_str(word);
         text.push(' ');
     }
     text.truncate(text.trim_end().len());

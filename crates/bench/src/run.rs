@@ -1,25 +1,22 @@
 //! A whole run: for each back end fill a shop, start it again on its data, load it, look at it.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod loaded;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use crate::goods;
-use crate::http::Client;
-use crate::load::{Load, Target};
-use crate::process::{Process, free_address};
+use crate::load::Load;
 use crate::report::{Figure, Report, Target as Promise};
-use crate::series::{self, Medians, Side};
-use crate::shop::{self, Backend, Import, Open, Shop};
-use crate::system::{self, Cpu, Machine};
+use crate::series;
+use crate::shop::{Backend, Import, Open, Shop};
+use crate::system::{self, Machine};
 
 const PRODUCTS: usize = 10_000;
 const IMPORTED: usize = 100_000;
@@ -141,7 +138,7 @@ fn measure(plan: &Plan, backend: Backend) -> Result<Vec<Figure>> {
     thread::sleep(Duration::from_secs(10));
     let idle = megabytes(system::memory(open.process.id())?);
 
-    let mut figures = loaded(plan, backend, &open, servers, &dir)?;
+    let mut figures = loaded::figures(plan, backend, &open, servers, &dir)?;
     open.process.stop(STOP)?;
 
     let start = series::median(starts);
@@ -170,162 +167,6 @@ fn measure(plan: &Plan, backend: Backend) -> Result<Vec<Figure>> {
         figures.push(figure("memory at the import of 100,000", "MB", memory));
     }
     Ok(figures)
-}
-
-/// The figures under load.
-fn loaded(
-    plan: &Plan,
-    backend: Backend,
-    open: &Open,
-    servers: Option<&Servers>,
-    dir: &Path,
-) -> Result<Vec<Figure>> {
-    let figure = |name: &str, unit, value| Figure::new(backend.name(), name, unit, value);
-    step(backend, "learning the answers");
-    let answers = Answers::of(open)?;
-    let bare = Bare::start(dir, &answers)?;
-    let souk_processes = processes(open, servers);
-    let side = |address, targets: &Arc<[Target]>, processes: &[u32]| Side {
-        address,
-        targets: Arc::clone(targets),
-        processes: processes.to_vec(),
-    };
-    series::settle(&souk_processes)?;
-    let before = shop::views(&mut open.admin()?)?;
-
-    let watch = Watch::start(open.process.id());
-    step(backend, "product detail");
-    let [bare_detail, souk_detail] = series::compare(
-        [
-            &side(bare.address, &answers.bare_products, &[bare.process.id()]),
-            &side(open.address, &answers.products, &souk_processes),
-        ],
-        plan.load,
-        plan.rounds,
-    )?;
-    step(backend, "list of 24");
-    let [bare_list, souk_list] = series::compare(
-        [
-            &side(bare.address, &answers.bare_lists, &[bare.process.id()]),
-            &side(open.address, &answers.lists, &souk_processes),
-        ],
-        plan.load,
-        plan.rounds,
-    )?;
-    let peak = megabytes(watch.stop());
-
-    step(backend, "views");
-    let (views, waited) = counted_views(open, before, souk_detail.answers)?;
-    let dropped = open.metric("views_dropped_total", "")?.unwrap_or_default();
-
-    let mut figures = Vec::new();
-    for (name, least, bare, souk) in [
-        ("product detail", 0.6, &bare_detail, &souk_detail),
-        ("list of 24", 0.5, &bare_list, &souk_list),
-    ] {
-        let of = |what: &str, unit, value| figure(&format!("{name}{what}"), unit, value);
-        figures.extend([
-            of("", "answers/s", souk.rate).beside(bare.rate).target(Promise::RatioAtLeast(least)),
-            of(", server CPU", "us/answer", souk.cpu_total())
-                .beside(bare.cpu_total())
-                .note(shares(souk)),
-            of(", p50", "ms", souk.p50).beside(bare.p50),
-            of(", p99", "ms", souk.p99).beside(bare.p99),
-        ]);
-    }
-    let given = souk_detail.answers;
-    figures.push(
-        figure("views recorded of details answered", "%", views as f64 * 100.0 / given as f64)
-            .target(Promise::AtLeast(100.0))
-            .note(format!(
-                "{views} of {given}, dropped {dropped:.0}; counted {:.1} s after the last answer of \
-                 a round, {:.1} s at the end",
-                souk_detail.settled,
-                waited.as_secs_f64()
-            )),
-    );
-    figures.push(figure("memory under load", "MB", peak).target(Promise::AtMost(200.0)));
-    Ok(figures)
-}
-
-/// Waits until analytics has counted all views, or counts no more of them.
-fn counted_views(open: &Open, before: u64, given: u64) -> Result<(u64, Duration)> {
-    let mut admin = open.admin()?;
-    let start = Instant::now();
-    let mut grown = Instant::now();
-    let mut views = shop::views(&mut admin)?.saturating_sub(before);
-    while views < given && grown.elapsed() < Duration::from_secs(10) {
-        thread::sleep(Duration::from_millis(100));
-        let now = shop::views(&mut admin)?.saturating_sub(before);
-        if now > views {
-            (views, grown) = (now, Instant::now());
-        }
-        if start.elapsed() > Duration::from_secs(240) {
-            break;
-        }
-    }
-    Ok((views, start.elapsed()))
-}
-
-/// What is asked, and what is to be answered.
-struct Answers {
-    products: Arc<[Target]>,
-    lists: Arc<[Target]>,
-    /// The same questions to the bare handler, which has one answer of each kind.
-    bare_products: Arc<[Target]>,
-    bare_lists: Arc<[Target]>,
-    product: Vec<u8>,
-    list: Vec<u8>,
-}
-
-impl Answers {
-    /// Asks Souk for everything once.
-    fn of(open: &Open) -> Result<Self> {
-        let ids = open.products()?;
-        if ids.len() != PRODUCTS {
-            bail!("{} products are listed instead of {PRODUCTS}", ids.len());
-        }
-        let products: Vec<String> = ids.iter().map(|id| format!("/api/products/{id}")).collect();
-        let lists = (0..goods::CATEGORIES)
-            .map(|number| format!("/api/products?category={}&limit=24", goods::category(number)));
-        let (products, bare_products, product) = learn(open.address, &products)?;
-        let (lists, bare_lists, list) = learn(open.address, &lists.collect::<Vec<_>>())?;
-        Ok(Self { products, lists, bare_products, bare_lists, product, list })
-    }
-}
-
-/// Targets of Souk and of the bare handler, and the latter's answer: one of median length.
-fn learn(address: SocketAddr, paths: &[String]) -> Result<(Arc<[Target]>, Arc<[Target]>, Vec<u8>)> {
-    let mut client = Client::new(address);
-    let bodies = paths.iter().map(|path| client.body(path));
-    let mut bodies = bodies.collect::<Result<Vec<_>>>()?;
-    let targets = paths.iter().zip(&bodies).map(|(path, body)| Target::new(path, body.len()));
-    let targets: Arc<[Target]> = targets.collect();
-    bodies.sort_unstable_by_key(Vec::len);
-    let middle = bodies.swap_remove(bodies.len() / 2);
-    let bare = paths.iter().map(|path| Target::new(path, middle.len())).collect();
-    Ok((targets, bare, middle))
-}
-
-/// The bare handler in a process of its own.
-struct Bare {
-    process: Process,
-    address: SocketAddr,
-}
-
-impl Bare {
-    fn start(dir: &Path, answers: &Answers) -> Result<Self> {
-        let (product, list) = (dir.join("product.json"), dir.join("list.json"));
-        fs::write(&product, &answers.product)?;
-        fs::write(&list, &answers.list)?;
-        let address = free_address()?;
-        let mut serve = Command::new(std::env::current_exe()?);
-        serve.args(["bare", "--listen", &address.to_string()]);
-        serve.arg("--product").arg(product).arg("--list").arg(list);
-        let mut process = Process::start("the bare handler", &mut serve, dir.join("bare.log"))?;
-        process.wait_until_ready(address, "/api/products", Duration::from_secs(10))?;
-        Ok(Self { process, address })
-    }
 }
 
 /// Looks at a process's memory ten times a second and remembers the most.
@@ -360,15 +201,6 @@ fn processes(open: &Open, servers: Option<&Servers>) -> Vec<u32> {
     let mut all = vec![open.process.id()];
     all.extend(servers.map(|servers| servers.pid));
     all
-}
-
-/// Which program took how much, if there are several.
-fn shares(medians: &Medians) -> String {
-    if medians.cpu.len() < 2 {
-        return String::new();
-    }
-    let share = |(name, time): (&&str, &f64)| format!("{name} {time:.1}");
-    medians.cpu.iter().map(share).collect::<Vec<_>>().join(", ")
 }
 
 fn rate(count: usize, import: &Import) -> f64 {

@@ -1,4 +1,4 @@
-//! Redis or memory: bytes with bounded lifetimes, counters and token buckets that all replicas share.
+//! Redis or memory: bytes with bounded lifetimes and token buckets, shared by all replicas.
 //!
 //! Never the only copy of anything: every caller can go on when it is empty or away.
 use std::time::Duration;

@@ -23,6 +23,8 @@ pub(crate) enum Error {
     CategoryInUse,
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    #[error("a request with this idempotency key is on its way")]
+    KeyRaced,
     #[error("there is no such picture")]
     ImageNotFound,
     #[error("the database failed")]
@@ -38,9 +40,11 @@ impl Error {
             | Self::CategoryNotFound
             | Self::ParentNotFound
             | Self::ImageNotFound => Kind::NotFound,
-            Self::SkuTaken | Self::SlugTaken | Self::CategoryExists | Self::CategoryInUse => {
-                Kind::Conflict
-            }
+            Self::SkuTaken
+            | Self::SlugTaken
+            | Self::CategoryExists
+            | Self::CategoryInUse
+            | Self::KeyRaced => Kind::Conflict,
             Self::StaleVersion { .. } => Kind::Stale,
             Self::Invalid(_) | Self::KeyReused => Kind::Invalid,
             Self::Storage(_) | Self::Files(_) => Kind::Internal,
@@ -60,6 +64,7 @@ impl Error {
             Self::CategoryExists => "category_exists",
             Self::CategoryInUse => "category_in_use",
             Self::KeyReused => "idempotency_key_reused",
+            Self::KeyRaced => "idempotency_key_in_flight",
             Self::ImageNotFound => "image_not_found",
             Self::Storage(_) | Self::Files(_) => "internal",
         }

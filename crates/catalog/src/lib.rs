@@ -1,7 +1,7 @@
 //! What is for sale: products, categories, pictures, import and export.
 //!
-//! Owns the catalogue's tables and tells of every product change by one event. ARCHITECTURE.md walks through one price
-//! change, from the request to the letter.
+//! Owns the catalogue's tables and tells of every product change by one event. ARCHITECTURE.md
+//! walks through one price change, from the request to the letter.
 
 mod domain;
 

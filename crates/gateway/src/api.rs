@@ -1,4 +1,5 @@
-//! JSON for programs, a module for each noun: take the request apart, ask the service, put the answer together.
+//! JSON for programs, a module for each noun: take the request apart, ask the service, put the
+//! answer together.
 pub(crate) mod auth;
 pub(crate) mod categories;
 pub(crate) mod dead_letters;
@@ -76,4 +77,3 @@ pub(crate) fn created<T: Serialize>(location: &str, version: Option<u64>, body: 
     }
     response
 }
-

@@ -11,8 +11,8 @@ use crate::hot::Hot;
 
 const BINDINGS: [&str; 3] = ["catalog.product.*.v1", "catalog.stock.*.v1", "accounts.user.*.v1"];
 
-/// Listens on a queue of this process alone, which is gone with it. Whenever something may have been missed, everything is
-/// forgotten.
+/// Listens on a queue of this process alone, which is gone with it. Whenever something may have
+/// been missed, everything is forgotten.
 pub(crate) async fn listen(
     bus: Arc<dyn Bus>,
     hot: Arc<Hot>,

@@ -1,7 +1,7 @@
 //! Hot reads: rendered answers in memory, dropped when an event says that the product changed.
 //!
-//! An entry lives 5 s at most, and a fill that an invalidation overtook is not kept: so no reader sees the old state for
-//! longer than the event takes to arrive.
+//! An entry lives 5 s at most, and a fill that an invalidation overtook is not kept: so no reader
+//! sees the old state for longer than the event takes to arrive.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,7 +56,10 @@ impl Hot {
             aliases: Cache::builder().max_capacity(products).time_to_live(LIFE).build(),
             lists: Cache::builder().max_capacity(MAX_LISTS).time_to_live(LIFE).build(),
             moves: AtomicU64::new(1),
-            moved: Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(60)).build(),
+            moved: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(Duration::from_secs(60))
+                .build(),
             flushed: AtomicU64::new(0),
         }
     }

@@ -73,12 +73,7 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(api::me::get, api::me::put, api::me::patch))
         .routes(routes!(api::me::preferences, api::me::set_preferences))
         .routes(routes!(api::users::list, api::users::create))
-        .routes(routes!(
-            api::users::get,
-            api::users::put,
-            api::users::patch,
-            api::users::delete
-        ))
+        .routes(routes!(api::users::get, api::users::put, api::users::patch, api::users::delete))
         .routes(routes!(api::users::roles));
     let desk = OpenApiRouter::new()
         .routes(routes!(api::products::bulk))
@@ -99,8 +94,9 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
     let large = OpenApiRouter::new()
         .routes(routes!(api::transfer::import))
         .layer(DefaultBodyLimit::max(MAX_IMPORT));
-    let pictures =
-        OpenApiRouter::new().routes(routes!(api::images::add)).layer(DefaultBodyLimit::max(MAX_IMAGE));
+    let pictures = OpenApiRouter::new()
+        .routes(routes!(api::images::add))
+        .layer(DefaultBodyLimit::max(MAX_IMAGE));
     let health = OpenApiRouter::new()
         .routes(routes!(api::health::alive))
         .routes(routes!(api::health::ready));

@@ -1,7 +1,8 @@
-//! The door to the street: the REST API, limits, hot reads from memory, views on their way to analytics.
+//! The door to the street: the REST API, limits, hot reads from memory, views on their way to
+//! analytics.
 //!
-//! Owns no table and decides nothing about goods, people or money: it takes requests apart, asks the services, and puts
-//! answers together.
+//! Owns no table and decides nothing about goods, people or money: it takes requests apart, asks
+//! the services, and puts answers together.
 
 mod api;
 mod http;

@@ -1,5 +1,5 @@
-//! Views on their way to analytics: a bounded buffer in memory, published in batches with confirms. A reader's request
-//! never waits for a view.
+//! Views on their way to analytics: a bounded buffer in memory, published in batches with confirms.
+//! A reader's request never waits for a view.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

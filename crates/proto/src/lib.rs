@@ -1,6 +1,7 @@
 //! Generated messages, clients and servers of every contract in `proto/`; no logic.
 //!
-//! Nothing here is in git: `build.rs` makes it from the `.proto` files, whose comments are the documentation.
+//! Nothing here is in git: `build.rs` makes it from the `.proto` files, whose comments are the
+//! documentation.
 #![allow(
     missing_docs,
     unreachable_pub,

@@ -60,8 +60,7 @@ pub struct Listener {
 }
 
 /// Serves a bound socket; on stop accepts no more, finishes what is in flight and ends.
-pub type Serve =
-    Box<dyn FnOnce(TcpListener, CancellationToken) -> BoxFuture<'static, ()> + Send>;
+pub type Serve = Box<dyn FnOnce(TcpListener, CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
 /// Repeated work of a service.
 pub struct Schedule {

@@ -20,15 +20,15 @@ pub struct Readiness {
 pub struct PartHealth {
     pub name: String,
     pub works: bool,
-    /// False: the shop goes on without it for a while (bus, cache), so it does not make the process unready.
+    /// False: the shop goes on without it for a while (bus, cache), so it does not make the process
+    /// unready.
     pub needed: bool,
 }
 
 impl Readiness {
     /// Every part; the process is ready when all needed ones work.
     pub async fn parts(&self) -> Vec<PartHealth> {
-        let serving =
-            self.started.load(Ordering::SeqCst) && !self.stopping.load(Ordering::SeqCst);
+        let serving = self.started.load(Ordering::SeqCst) && !self.stopping.load(Ordering::SeqCst);
         let part = |name: String, works, needed| PartHealth { name, works, needed };
         let mut parts = vec![part("serving".to_owned(), serving, true)];
         for (name, db) in &self.databases {

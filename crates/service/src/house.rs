@@ -1,7 +1,10 @@
 //! A process: any number of services over one frame, from settings to exit code.
 //!
-//! Start: settings → lock → databases and migrations → services in the order of the call graph → ports → work.
-//! Stop: not ready → doors close and drain → consumers, jobs and tasks finish → relays publish the rest.
+//! Start: settings → lock → databases and migrations → services in the order of the call graph
+//! → ports → work.
+//!
+//! Stop: not ready → doors close and drain → consumers, jobs and tasks finish → relays publish
+//! the rest.
 mod blueprint;
 mod build;
 mod ports;

@@ -23,7 +23,8 @@ const HEAD_TIME: Duration = Duration::from_secs(15);
 /// Of one request's head; more is 431.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Serves `socket` until `stop`; then accepts no more, answers what is in flight and closes idle connections.
+/// Serves `socket` until `stop`; then accepts no more, answers what is in flight and closes idle
+/// connections.
 /// `service_for` makes the service of one connection, knowing the peer.
 pub async fn serve_http<S, B>(
     socket: TcpListener,

@@ -150,12 +150,9 @@ impl OperationsService for Operations {
         let page = page(request.page)?;
         let only = match request.event_id.as_str() {
             "" => None,
-            text => {
-                Some(uuid::Uuid::parse_str(text).map_err(|_| not_found("event_not_found"))?)
-            }
+            text => Some(uuid::Uuid::parse_str(text).map_err(|_| not_found("event_not_found"))?),
         };
-        let (items, next) =
-            outbox::list(&self.db, &page, only).await.map_err(event_failure)?;
+        let (items, next) = outbox::list(&self.db, &page, only).await.map_err(event_failure)?;
         if only.is_some() && items.is_empty() {
             return Err(not_found("event_not_found").into());
         }

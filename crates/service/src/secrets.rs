@@ -1,4 +1,5 @@
-//! The installation's own secrets: generated into the data directory by default, given by settings in production.
+//! The installation's own secrets: generated into the data directory by default, given by settings
+//! in production.
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -17,7 +18,8 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Takes what the settings say; what they leave out is read from, or made in, `DATA/secrets/` (mode 0600).
+    /// Takes what the settings say; what they leave out is read from, or made in, `DATA/secrets/`
+    /// (mode 0600).
     pub(crate) fn take(settings: &Settings) -> anyhow::Result<Self> {
         let dir = settings.data_dir.join("secrets");
         let of = |name: &str, set: &Secret| -> anyhow::Result<Secret> {

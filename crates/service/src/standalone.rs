@@ -1,4 +1,5 @@
-//! One service alone: the `main` of the small binaries, and what every process does around its house.
+//! One service alone: the `main` of the small binaries, and what every process does around its
+//! house.
 use std::path::PathBuf;
 use std::process::ExitCode;
 

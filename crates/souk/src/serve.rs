@@ -70,7 +70,8 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<Blueprint>> {
 }
 
 pub(crate) async fn run(place: &Place, args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let flags = args.listen.map(|at| ("gateway.listen".to_owned(), format!("{:?}", at.to_string())));
+    let flags =
+        args.listen.map(|at| ("gateway.listen".to_owned(), format!("{:?}", at.to_string())));
     let loaded = place.sources(flags.into_iter().collect()).load()?;
     let services = chosen(&args.only)?;
     let telemetry = Telemetry::start(&loaded.settings.telemetry("souk"))?;
@@ -83,8 +84,8 @@ pub(crate) async fn run(place: &Place, args: ServeArgs) -> anyhow::Result<ExitCo
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-/// A store without accounts gets its first admin, one without products the demo shop. Answers the admin's address and
-/// the password to be shown, once.
+/// A store without accounts gets its first admin, one without products the demo shop. Answers the
+/// admin's address and the password to be shown, once.
 async fn first_start(house: &House, args: &ServeArgs) -> anyhow::Result<Option<(String, String)>> {
     if let (Some(catalog), false) = (house.transport("catalog"), args.empty) {
         let mut client = TransferServiceClient::new(catalog);

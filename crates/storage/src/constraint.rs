@@ -3,8 +3,8 @@ use sea_orm::{DbErr, SqlErr};
 
 /// Turns the violation of one unique constraint into an error of the caller's choice.
 pub trait OnConstraint<T> {
-    /// `needle` is part of the constraint's name on PostgreSQL **and** of `table.column` on SQLite: name unique
-    /// indexes so that both contain it, or pass both separated by `|`.
+    /// `needle` is part of the constraint's name on PostgreSQL **and** of `table.column` on SQLite:
+    /// name unique indexes so that both contain it, or pass both separated by `|`.
     fn on_constraint<E: From<DbErr>>(self, needle: &str, error: E) -> Result<T, E>;
 }
 

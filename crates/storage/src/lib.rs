@@ -1,6 +1,7 @@
 //! Database pools, write transactions, migrations, constraints.
 //!
-//! One [`Database`] per service: a SQLite file or a PostgreSQL database, the same entities and queries on both.
+//! One [`Database`] per service: a SQLite file or a PostgreSQL database, the same entities and
+//! queries on both.
 
 mod constraint;
 mod database;

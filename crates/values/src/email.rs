@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn plausible_addresses_are_taken_and_others_not() {
-        for ok in ["a@b.co", " Ann.Lee+x@Shop.Example ", "o'neil@x.org", "админ@почта.рф"] {
+        for ok in ["a@b.co", " Ann.Lee+x@Shop.Example ", "o'neil@x.org", "админ@почта.рф"]
+        {
             assert!(EmailAddress::parse(ok).is_ok(), "{ok}");
         }
         for bad in

@@ -87,8 +87,8 @@ impl Money {
         Self { minor, currency }
     }
 
-    /// Reads a price such as `39.99`, exactly. Trailing zeros beyond the currency's decimals are fine (`5.000` EUR);
-    /// exponents (`1e3`), signs, separators and blanks are not.
+    /// Reads a price such as `39.99`, exactly. Trailing zeros beyond the currency's decimals are
+    /// fine (`5.000` EUR); exponents (`1e3`), signs, separators and blanks are not.
     pub fn parse_price(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         let (digits, negative) = match text.strip_prefix('-') {
             Some(rest) => (rest, true),

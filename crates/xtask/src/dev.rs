@@ -44,12 +44,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// The services that exist and own tables.
-fn services() -> impl Iterator<Item = &'static str> {
+pub(crate) fn services() -> impl Iterator<Item = &'static str> {
     let owns_tables = |name: &&str| *name != "gateway" && root().join("crates").join(name).exists();
     SERVICES.iter().copied().filter(owns_tables)
 }
 
-fn create_database(postgres: &Postgres, name: &str) -> Result<()> {
+pub(crate) fn create_database(postgres: &Postgres, name: &str) -> Result<()> {
     let mut createdb = std::process::Command::new(postgres.bin.join("createdb"));
     createdb.args(["-h", "127.0.0.1", "-U", "souk", "-p", &postgres.port.to_string(), name]);
     process::run(createdb.env("PGPASSWORD", &postgres.password))

@@ -6,6 +6,7 @@
     reason = "a command for people: the terminal is its output"
 )]
 
+mod bench;
 mod check;
 mod dev;
 mod fuzz_api;
@@ -57,6 +58,11 @@ enum Word {
     FuzzApi(fuzz_api::Options),
     /// Run the proofs: journeys repeated under faults, with the counts printed
     Prove(prove::Options),
+    /// Measure speed and size beside a bare axum handler, in one run on this machine
+    ///
+    /// Prints each figure with its ratio and its target, on the default back ends and on
+    /// PostgreSQL, RabbitMQ and Redis.
+    Bench(bench::Options),
     /// The process that owns the servers; started by the other words, never by hand
     #[command(hide = true)]
     KeepServers,
@@ -71,6 +77,7 @@ fn main() -> ExitCode {
         Word::Dev(options) => dev::run(&options),
         Word::FuzzApi(options) => fuzz_api::run(&options),
         Word::Prove(options) => prove::run(&options),
+        Word::Bench(options) => bench::run(&options),
         Word::KeepServers => servers::keeper::run(),
     };
     match outcome {

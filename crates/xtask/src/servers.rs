@@ -90,6 +90,11 @@ impl Servers {
         &self.report.postgres
     }
 
+    /// The process below which all servers run.
+    pub(crate) fn pid(&self) -> u32 {
+        self.keeper.id()
+    }
+
     /// The folder of the servers, removed at their end.
     pub(crate) fn dir(&self) -> &Path {
         &self.report.dir

@@ -61,22 +61,20 @@ on_both! {
 
     async fn changes_are_counted_by_the_day_of_their_event_and_stock_is_none(stage: Stage) {
         let product = ProductId::new();
-        let yesterday = |event: Envelope| Envelope {
-            time: event.time - chrono::Duration::days(1),
-            ..event
-        };
-        stage.hear(&[
-            yesterday(stage.changed(product, 1, "a")),
-            stage.changed(product, 2, "b"),
-            stage.moved(product, 1, 3),
-        ]).await;
+        let yesterday =
+            |event: Envelope| Envelope { time: event.time - chrono::Duration::days(1), ..event };
+        stage
+            .hear(&[
+                yesterday(stage.changed(product, 1, "a")),
+                stage.changed(product, 2, "b"),
+                stage.moved(product, 1, 3),
+            ])
+            .await;
         stage.hear(&[stage.changed(product, 3, "c")]).await;
         let totals = stage.client().get_totals(GetTotalsRequest::default()).await.unwrap();
         assert_eq!(totals.into_inner().product_changes, 3);
-        let today = format!(
-            "SELECT changes FROM product_change_day WHERE day = {}",
-            stage.today() / DAY
-        );
+        let today =
+            format!("SELECT changes FROM product_change_day WHERE day = {}", stage.today() / DAY);
         assert_eq!(stage.number(&today).await, 2);
     }
 
@@ -84,12 +82,15 @@ on_both! {
         let id = ProductId::new().to_string();
         let state = Some(ProductState::default());
         let no_state = ProductChanged { product_id: id.clone(), ..Default::default() };
-        let bad_id = ProductChanged { product_id: "x".into(), state: state.clone(), ..no_state.clone() };
+        let bad_id =
+            ProductChanged { product_id: "x".into(), state: state.clone(), ..no_state.clone() };
         let vast = ProductChanged { version: u64::MAX, state, ..no_state.clone() };
         let bad_stock = StockMoved { product_id: "x".into(), ..Default::default() };
         let known = ProductId::new();
-        let stranger =
-            Envelope { event_type: "souk.catalog.product.sold.v1".into(), ..stage.changed(known, 1, "a") };
+        let stranger = Envelope {
+            event_type: "souk.catalog.product.sold.v1".into(),
+            ..stage.changed(known, 1, "a")
+        };
         for event in [
             stage.envelope(registry::PRODUCT_CREATED, &no_state),
             stage.envelope(registry::PRODUCT_DELETED, &bad_id),

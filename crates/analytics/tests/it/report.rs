@@ -23,19 +23,31 @@ on_both! {
         ids.sort();
         let now = stage.now();
         let old = now - 20 * DAY;
-        stage.see(&[
-            (ids[3], "a", now), (ids[3], "a", now),
-            (ids[1], "a", now), (ids[2], "a", now),
-            (ids[0], "a", old), (ids[0], "a", old), (ids[0], "b", old),
-        ]).await;
+        stage
+            .see(&[
+                (ids[3], "a", now),
+                (ids[3], "a", now),
+                (ids[1], "a", now),
+                (ids[2], "a", now),
+                (ids[0], "a", old),
+                (ids[0], "a", old),
+                (ids[0], "b", old),
+            ])
+            .await;
         let order = |top: Vec<souk_proto::analytics::v1::TopProduct>| -> Vec<_> {
             top.into_iter().map(|t| (t.product_id, t.views)).collect()
         };
         let line = |n: usize, views: u64| (ids[n].to_string(), views);
-        assert_eq!(order(stage.top(0, (0, 0)).await), [line(0, 3), line(3, 2), line(1, 1), line(2, 1)]);
+        assert_eq!(
+            order(stage.top(0, (0, 0)).await),
+            [line(0, 3), line(3, 2), line(1, 1), line(2, 1)]
+        );
         assert_eq!(order(stage.top(2, (0, 0)).await), [line(0, 3), line(3, 2)]);
         let week = (now - 7 * DAY, now + 1);
-        assert_eq!(order(stage.top(10, (week.0 + 1, week.1)).await), [line(3, 2), line(1, 1), line(2, 1)]);
+        assert_eq!(
+            order(stage.top(10, (week.0 + 1, week.1)).await),
+            [line(3, 2), line(1, 1), line(2, 1)]
+        );
         assert_eq!(order(stage.top(10, (now - 40 * DAY, now - 10 * DAY)).await), [line(0, 3)]);
         assert!(stage.top(10, (now - 3 * DAY, now - DAY)).await.is_empty());
     }
@@ -51,14 +63,20 @@ on_both! {
     async fn windows_are_inclusive_at_their_begin_and_exclusive_at_their_end(stage: Stage) {
         let product = ProductId::new();
         let today = stage.today();
-        stage.see(&[(product, "a", today - DAY), (product, "a", today - 1), (product, "b", today)]).await;
+        stage
+            .see(&[(product, "a", today - DAY), (product, "a", today - 1), (product, "b", today)])
+            .await;
         let yesterday = stage.report(product, "day", (today - DAY, today)).await;
-        assert_eq!((yesterday.total_views, yesterday.unique_viewers, yesterday.buckets.len()), (2, 1, 1));
+        assert_eq!(
+            (yesterday.total_views, yesterday.unique_viewers, yesterday.buckets.len()),
+            (2, 1, 1)
+        );
         assert_eq!(yesterday.all_time_views, 3);
         let hour = stage.report(product, "hour", (today - HOUR, today)).await;
         assert_eq!(hour.total_views, 1);
         let window = Some(Window { from_us: today, to_us: today + DAY });
-        let totals = stage.client().get_totals(GetTotalsRequest { window }).await.unwrap().into_inner();
+        let totals =
+            stage.client().get_totals(GetTotalsRequest { window }).await.unwrap().into_inner();
         assert_eq!((totals.views, totals.unique_viewers, totals.products_viewed), (1, 1, 1));
         assert_eq!(totals.by_day.len(), 1);
     }
@@ -112,12 +130,16 @@ on_both! {
 
     async fn every_method_wants_the_permission_to_read_statistics(stage: Stage) {
         let (_, methods) = routes(&stage.app);
-        let names: Vec<_> = methods.iter().map(|(path, _)| path.rsplit_once('/').unwrap()).collect();
-        assert_eq!(names, [
-            ("/souk.analytics.v1.ReportService", "GetProductReport"),
-            ("/souk.analytics.v1.ReportService", "ListTopProducts"),
-            ("/souk.analytics.v1.ReportService", "GetTotals"),
-        ]);
+        let names: Vec<_> =
+            methods.iter().map(|(path, _)| path.rsplit_once('/').unwrap()).collect();
+        assert_eq!(
+            names,
+            [
+                ("/souk.analytics.v1.ReportService", "GetProductReport"),
+                ("/souk.analytics.v1.ReportService", "ListTopProducts"),
+                ("/souk.analytics.v1.ReportService", "GetTotals"),
+            ]
+        );
         let needed = Rule::Permission(Permission::StatsRead);
         assert!(methods.iter().all(|(_, rule)| *rule == needed));
     }

@@ -10,7 +10,9 @@ on_both! {
         let today = stage.today();
         let ages = [0, 30, 31, 35, 92, 93, 200];
         for age in ages {
-            stage.see(&[(product, "a", today - age * DAY), (product, "b", today - age * DAY)]).await;
+            stage
+                .see(&[(product, "a", today - age * DAY), (product, "b", today - age * DAY)])
+                .await;
         }
         let schedules = schedules(&stage.app);
         assert_eq!(schedules.len(), 1);

@@ -25,13 +25,15 @@ on_both! {
     async fn views_are_counted_by_hour_by_day_and_by_viewer(stage: Stage) {
         let (product, other) = (ProductId::new(), ProductId::new());
         let today = stage.today();
-        stage.see(&[
-            (product, "usr_1", today + HOUR),
-            (product, "usr_1", today + HOUR + 5),
-            (product, "vis_2", today + 2 * HOUR),
-            (product, "usr_1", today - 1),
-            (other, "usr_3", today),
-        ]).await;
+        stage
+            .see(&[
+                (product, "usr_1", today + HOUR),
+                (product, "usr_1", today + HOUR + 5),
+                (product, "vis_2", today + 2 * HOUR),
+                (product, "usr_1", today - 1),
+                (other, "usr_3", today),
+            ])
+            .await;
         // a second batch adds to the first
         stage.see(&[(product, "vis_2", today + 2 * HOUR + 9)]).await;
 
@@ -45,9 +47,15 @@ on_both! {
         let hours: Vec<_> =
             by_hour.buckets.iter().map(|b| (b.start_us, b.views, b.unique_viewers)).collect();
         assert_eq!(hours, [(today + HOUR, 2, 0), (today + 2 * HOUR, 2, 0)]);
-        assert_eq!((by_hour.total_views, by_hour.unique_viewers, by_hour.all_time_views), (4, 2, 5));
+        assert_eq!(
+            (by_hour.total_views, by_hour.unique_viewers, by_hour.all_time_views),
+            (4, 2, 5)
+        );
 
-        let first = format!("SELECT first_at FROM viewer_day WHERE day = {} AND viewer = 'vis_2'", today / DAY);
+        let first = format!(
+            "SELECT first_at FROM viewer_day WHERE day = {} AND viewer = 'vis_2'",
+            today / DAY
+        );
         let last = first.replace("first_at", "last_at");
         assert_eq!(stage.number(&first).await, today + 2 * HOUR);
         assert_eq!(stage.number(&last).await, today + 2 * HOUR + 9);
@@ -106,9 +114,12 @@ on_both! {
         let bus = bus::open("", stage.dir.path()).await.unwrap();
         bus.declare(&[*queue]).await.unwrap();
         let twice = stage.viewed(&[(product, "usr_1", stage.now()), (product, "usr_2", 5)]);
-        let bad = stage.envelope(registry::PRODUCTS_VIEWED, &ProductsViewed {
-            views: vec![ProductView { product_id: "prd_x".into(), ..Default::default() }],
-        });
+        let bad = stage.envelope(
+            registry::PRODUCTS_VIEWED,
+            &ProductsViewed {
+                views: vec![ProductView { product_id: "prd_x".into(), ..Default::default() }],
+            },
+        );
         let last = stage.viewed(&[(product, "usr_3", stage.now())]);
         for sent in bus.publish(&[twice.clone(), twice.clone(), bad, twice, last]).await {
             sent.unwrap();
@@ -158,7 +169,9 @@ on_both! {
     async fn a_view_from_the_future_counts_when_it_was_told(stage: Stage) {
         let product = ProductId::new();
         let now = stage.now();
-        stage.see(&[(product, "a", i64::MAX), (product, "b", now + DAY + 1), (product, "c", -1)]).await;
+        stage
+            .see(&[(product, "a", i64::MAX), (product, "b", now + DAY + 1), (product, "c", -1)])
+            .await;
         let report = stage.report(product, "hour", (now - HOUR, now + HOUR)).await;
         assert_eq!(report.buckets.len(), 1);
         assert_eq!((report.buckets[0].start_us, report.buckets[0].views), (now - now % HOUR, 3));

@@ -40,7 +40,9 @@ pub(crate) async fn delete(app: &App, path: &str) -> Result<store::category::Mod
     let path = CategoryPath::parse(path).map_err(|_| Error::CategoryNotFound)?;
     let tx = app.db.begin().await?;
     let found = store::category::find(&tx, &path).await?.ok_or(Error::CategoryNotFound)?;
-    if store::category::has_children(&tx, &path).await? || store::product::any_in(&tx, &path).await? {
+    if store::category::has_children(&tx, &path).await?
+        || store::product::any_in(&tx, &path).await?
+    {
         return Err(Error::CategoryInUse);
     }
     store::category::delete(&tx, found.id).await?;

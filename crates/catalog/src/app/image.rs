@@ -1,4 +1,5 @@
-//! Pictures of products: stored by the hash of their bytes, known by their first bytes, never by what the sender says.
+//! Pictures of products: stored by the hash of their bytes, known by their first bytes, never by
+//! what the sender says.
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -42,8 +43,8 @@ pub(crate) async fn add(
     }
     let mut images = product.images;
     images.push(url);
-    let images = crate::domain::product::rules::images(&images)
-        .map_err(|e| Error::field("images", e))?;
+    let images =
+        crate::domain::product::rules::images(&images).map_err(|e| Error::field("images", e))?;
     let patch = Patch { images: Some(images), ..Patch::default() };
     // the version read above guards the list against a second writer
     let expected = expected.or_else(|| u64::try_from(product.version).ok());

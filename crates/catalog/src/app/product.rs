@@ -8,7 +8,7 @@ use souk_rpc::Violation;
 use souk_storage::{DbErr, OnConstraint, Tx, violated_constraint};
 use souk_values::{ProductId, Sku, Slug};
 
-pub(crate) use batch::{Item, Outcome, Written, write_batch};
+pub(crate) use batch::{Item, Outcome, Written, write_batch, write_many};
 pub(crate) use event::Told;
 
 use crate::app::App;
@@ -22,6 +22,12 @@ pub(crate) struct Idempotency<'a> {
     pub(crate) request: Vec<u8>,
 }
 
+impl Idempotency<'_> {
+    fn hash(&self) -> Vec<u8> {
+        Sha256::digest(&self.request).to_vec()
+    }
+}
+
 /// Creates a product; the same key with the same request answers the same product again.
 pub(crate) async fn create_one(
     app: &App,
@@ -31,13 +37,45 @@ pub(crate) async fn create_one(
     once: Option<Idempotency<'_>>,
     encode: impl Fn(&Product) -> Vec<u8>,
 ) -> Result<Vec<u8>, Error> {
+    let made = try_create(app, actor, sku, patch, once.as_ref(), &encode).await;
+    match (&once, made) {
+        // two at once with one key: the slower one answers what the faster one wrote
+        (Some(once), Err(error @ (Error::SkuTaken | Error::SlugTaken | Error::KeyRaced))) => {
+            let tx = app.db.begin().await?;
+            repeated(app, &tx, actor, once).await?.ok_or(error)
+        }
+        (_, made) => made,
+    }
+}
+
+/// The answer that the key had before.
+async fn repeated(
+    app: &App,
+    tx: &Tx,
+    actor: &str,
+    once: &Idempotency<'_>,
+) -> Result<Option<Vec<u8>>, Error> {
+    match store::answer::find(tx, actor, once.key, app.clock.now()).await? {
+        Some((hash, answer)) if hash == once.hash() => Ok(Some(answer)),
+        Some(_) => Err(Error::KeyReused),
+        None => Ok(None),
+    }
+}
+
+async fn try_create(
+    app: &App,
+    actor: &str,
+    sku: Option<Sku>,
+    patch: &Patch,
+    once: Option<&Idempotency<'_>>,
+    encode: &impl Fn(&Product) -> Vec<u8>,
+) -> Result<Vec<u8>, Error> {
     let now = app.clock.now();
     let tx = app.db.begin().await?;
-    let hash = once.as_ref().map(|o| Sha256::digest(&o.request).to_vec()).unwrap_or_default();
-    if let Some(once) = &once
-        && let Some((seen, answer)) = store::answer::find(&tx, actor, once.key, now).await?
+    if let Some(once) = once
+        && let Some(answer) = repeated(app, &tx, actor, once).await?
     {
-        return if seen == hash { Ok(answer) } else { Err(Error::KeyReused) };
+        return Ok(answer);
     }
     let id = ProductId::new();
     let sku = sku.map_or_else(|| Sku::parse(&id.to_string()), Ok);
@@ -54,11 +92,10 @@ pub(crate) async fn create_one(
     let event = event::created(&product, &told);
     app.outbox.append(&tx, vec![event]).await?;
     let answer = encode(&product);
-    if let Some(once) = &once {
-        // two at once with one key: the slower one is told to try again, and then finds the answer
-        store::answer::keep(&tx, actor, once.key, hash, answer.clone(), now)
+    if let Some(once) = once {
+        store::answer::keep(&tx, actor, once.key, once.hash(), answer.clone(), now)
             .await
-            .on_constraint("kept_answer", Error::KeyReused)?;
+            .on_constraint("kept_answer", Error::KeyRaced)?;
     }
     commit(app, tx).await?;
     Ok(answer)

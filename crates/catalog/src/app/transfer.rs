@@ -1,4 +1,5 @@
-//! Files in and out: what comes in is stored and becomes a job; what goes out is written part by part.
+//! Files in and out: what comes in is stored and becomes a job; what goes out is written part by
+//! part.
 mod export;
 mod scratch;
 mod source;
@@ -58,20 +59,17 @@ impl Upload {
         Ok(self.file.write_all(chunk).await?)
     }
 
-    /// Makes the file and the job durable; checks at once what can be checked without reading on: currency, header,
-    /// mapping.
-    pub(crate) async fn finish(
-        self,
-        app: &App,
-        params: ImportParams,
-    ) -> Result<JobId, Error> {
+    /// Makes the file and the job durable; checks at once what can be checked without reading on:
+    /// currency, header, mapping.
+    pub(crate) async fn finish(self, app: &App, params: ImportParams) -> Result<JobId, Error> {
         self.file.sync_all().await?;
         let params = ImportParams { file: self.path.clone(), ..params };
         let path = self.path.clone();
         let mapping = params.mapping.clone();
-        let checked = tokio::task::spawn_blocking(move || Source::open(&path, &mapping).map(|_| ()))
-            .await
-            .map_err(std::io::Error::other)?;
+        let checked =
+            tokio::task::spawn_blocking(move || Source::open(&path, &mapping).map(|_| ()))
+                .await
+                .map_err(std::io::Error::other)?;
         let broken = checked.map_err(|sentence| Error::field("file", sentence)).and_then(|()| {
             let known = params.currency.parse::<Currency>();
             known.map(|_| ()).map_err(|e| Error::field("currency", e))

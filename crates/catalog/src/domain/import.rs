@@ -16,13 +16,39 @@ pub(crate) type Fields = BTreeMap<String, String>;
 
 /// Fields that a file may fill. `attributes.NAME` fills one attribute.
 pub(crate) const FIELDS: [&str; 16] = [
-    "sku", "name", "price", "currency", "old_price", "stock", "brand", "category", "tags", "kind",
-    "condition", "active", "description", "images", "slug", "handle",
+    "sku",
+    "name",
+    "price",
+    "currency",
+    "old_price",
+    "stock",
+    "brand",
+    "category",
+    "tags",
+    "kind",
+    "condition",
+    "active",
+    "description",
+    "images",
+    "slug",
+    "handle",
 ];
 
-/// Codes that shop tills and invoice tools use for what is no goods (postage, charges, discounts, corrections).
+/// Codes that shop tills and invoice tools use for what is no goods (postage, charges, discounts,
+/// corrections).
 const NO_GOODS: [&str; 13] = [
-    "POST", "DOT", "M", "D", "S", "B", "C2", "CRUK", "PADS", "AMAZONFEE", "BANK CHARGES", "ADJUST",
+    "POST",
+    "DOT",
+    "M",
+    "D",
+    "S",
+    "B",
+    "C2",
+    "CRUK",
+    "PADS",
+    "AMAZONFEE",
+    "BANK CHARGES",
+    "ADJUST",
     "TEST",
 ];
 
@@ -74,7 +100,8 @@ pub(crate) fn product(fields: &Fields, shop: Currency) -> Result<(Sku, Patch), R
     } else if fields.contains_key("old_price") {
         patch.old_price = Some(None);
     }
-    let mut line = |name: &str, rule: fn(&str) -> Result<String, String>| match get(name).map(rule) {
+    let mut line = |name: &str, rule: fn(&str) -> Result<String, String>| match get(name).map(rule)
+    {
         Some(Ok(text)) => Some(text),
         Some(Err(sentence)) => {
             check(name, Err(sentence));

@@ -105,7 +105,8 @@ pub(crate) struct Change {
     pub(crate) new: String,
 }
 
-/// A new product: the required fields from the patch, the rest by default. Answers the names of what is missing.
+/// A new product: the required fields from the patch, the rest by default. Answers the names of
+/// what is missing.
 pub(crate) fn create(
     id: ProductId,
     sku: Sku,
@@ -189,7 +190,8 @@ fn set(product: &mut Product, patch: &Patch) {
     }
 }
 
-/// The fields in which two states differ, in the order people read them. `None`: everything that is set is new.
+/// The fields in which two states differ, in the order people read them. `None`: everything that is
+/// set is new.
 pub(crate) fn changes(old: Option<&Product>, new: &Product) -> Vec<Change> {
     let fields: [(&'static str, fn(&Product) -> String); 16] = [
         ("sku", |p| p.sku.to_string()),

@@ -11,11 +11,14 @@ use souk_proto::catalog::v1::{
     WriteResult,
 };
 use souk_rpc::{Failure, Violation, caller};
-use souk_values::{Cursor, Page};
+use souk_values::{Cursor, Page, Sku};
 use tonic::{Request, Response, Status};
 
-use crate::app::product::{Idempotency, Item, Told, Written, write_batch};
+use self::convert::Wish;
+
+use crate::app::product::{Idempotency, Item, Written};
 use crate::app::{App, image, product};
+use crate::domain::product::Patch;
 use crate::error::Error;
 use crate::store;
 use crate::store::product::{Position, Sort};
@@ -91,10 +94,13 @@ impl ProductService for Products {
             request: convert::canonical(&request.fields),
         });
         let fields = request.fields.clone().unwrap_or_default();
-        let (sku, patch) = convert::from_proto(fields, self.app.currency)?;
+        let wish = convert::from_proto(fields, self.app.currency).complete();
+        let (sku, patch) = self.checked(wish, request.check_only).await?;
+        if request.check_only {
+            return Ok(Response::new(Product::default()));
+        }
         let encode = |p: &crate::domain::product::Product| convert::to_proto(p).encode_to_vec();
-        let answer =
-            product::create_one(&self.app, &actor, sku, &patch, once, encode).await?;
+        let answer = product::create_one(&self.app, &actor, sku, &patch, once, encode).await?;
         let answer = Product::decode(answer.as_slice()).map_err(|e| Failure::internal(&e))?;
         Ok(Response::new(answer))
     }
@@ -105,10 +111,17 @@ impl ProductService for Products {
     ) -> Result<Response<Product>, Status> {
         let actor = caller(&request).actor();
         let request = request.into_inner();
-        let currency = self.currency_of(&request.key).await?;
-        let (sku, patch) = convert::from_proto(request.fields.unwrap_or_default(), currency)?;
-        if sku.is_some_and(|sku| sku.as_str() != request.key) {
-            return Err(Error::field("sku", "cannot be changed").into());
+        let found = store::product::find(self.app.db.write(), &request.key).await;
+        let current = found.map_err(Error::from)?.ok_or(Error::ProductNotFound)?;
+        // a price without a currency is in the product's own
+        let fields = request.fields.unwrap_or_default();
+        let mut wish = convert::from_proto(fields, current.price.currency);
+        if wish.sku.as_ref().is_some_and(|sku| *sku != current.sku) {
+            wish.broken.push(Violation::new("sku", "cannot be changed"));
+        }
+        let (_, patch) = self.checked(wish, request.check_only).await?;
+        if request.check_only {
+            return Ok(Response::new(Product::default()));
         }
         let expected = request.expected_version;
         let changed =
@@ -171,10 +184,20 @@ impl ProductService for Products {
 }
 
 impl Products {
-    /// A price without a currency is in the product's own.
-    async fn currency_of(&self, key: &str) -> Result<souk_values::Currency, Error> {
-        let found = store::product::find(self.app.db.write(), key).await?;
-        Ok(found.ok_or(Error::ProductNotFound)?.price.currency)
+    /// What a request wants, or everything that is broken in it. Of a request that is in order the
+    /// write itself looks for the category, inside of its transaction.
+    async fn checked(
+        &self,
+        mut wish: Wish,
+        check_only: bool,
+    ) -> Result<(Option<Sku>, Patch), Error> {
+        if (check_only || !wish.broken.is_empty())
+            && let Some(Some(path)) = &wish.patch.category
+            && store::category::find(self.app.db.read(), path).await?.is_none()
+        {
+            wish.broken.push(Violation::new("category", "there is no such category"));
+        }
+        wish.fine()
     }
 
     /// Writes the items that are in order; the others are answered with what is wrong.
@@ -187,7 +210,8 @@ impl Products {
         let mut good: Vec<(usize, Item)> = Vec::new();
         for (at, fields) in items.into_iter().enumerate() {
             let sku = fields.sku.clone().unwrap_or_default();
-            let parsed = convert::from_proto(fields, self.app.currency).and_then(|(sku, patch)| {
+            let parsed = convert::from_proto(fields, self.app.currency).fine();
+            let parsed = parsed.and_then(|(sku, patch)| {
                 let sku = sku.ok_or_else(|| Error::field("sku", "is required"))?;
                 if good.iter().any(|(_, item)| item.sku == sku) {
                     return Err(Error::field("sku", "stands twice in this request"));
@@ -201,15 +225,9 @@ impl Products {
             }
         }
         let (places, good): (Vec<usize>, Vec<Item>) = good.into_iter().unzip();
-        let batch = uuid::Uuid::now_v7().to_string();
-        // a few changes are letters of their own; many come as one
-        let batch = if good.len() > 10 { batch.as_str() } else { "" };
-        let tx = self.app.db.begin().await?;
-        let told = Told { actor, batch, quiet: false };
-        let written = write_batch(&self.app, &tx, &good, &told, false).await?;
-        tx.commit().await?;
-        self.app.outbox.wake();
-        for (at, written) in places.into_iter().zip(written) {
+        for (at, written) in
+            places.into_iter().zip(product::write_many(&self.app, actor, &good).await?)
+        {
             set_written(&mut results[at], written);
         }
         Ok(results)

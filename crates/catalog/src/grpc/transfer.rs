@@ -7,8 +7,8 @@ use futures::Stream;
 use souk_proto::catalog::v1::import_products_request::Part;
 use souk_proto::catalog::v1::transfer_service_server::TransferService;
 use souk_proto::catalog::v1::{
-    ExportProductsRequest, FileChunk, ImportOptions, ImportProductsRequest,
-    ImportProductsResponse, LoadDemoShopRequest, LoadDemoShopResponse,
+    ExportProductsRequest, FileChunk, ImportOptions, ImportProductsRequest, ImportProductsResponse,
+    LoadDemoShopRequest, LoadDemoShopResponse,
 };
 use souk_rpc::caller;
 use tonic::{Request, Response, Status, Streaming};

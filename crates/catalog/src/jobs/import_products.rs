@@ -1,4 +1,5 @@
-//! Importing a stored file: read and staged, problems reported, products written. Each part resumes after a crash.
+//! Importing a stored file: read and staged, problems reported, products written. Each part resumes
+//! after a crash.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -34,8 +35,8 @@ impl JobHandler for ImportProducts {
     }
 
     async fn run(&self, ctx: &JobContext, job: &Job) -> Result<(), JobError> {
-        let params: ImportParams =
-            serde_json::from_value(job.params.clone()).map_err(|e| JobError::Fatal(e.to_string()))?;
+        let params: ImportParams = serde_json::from_value(job.params.clone())
+            .map_err(|e| JobError::Fatal(e.to_string()))?;
         let currency: Currency =
             params.currency.parse().map_err(|_| JobError::Fatal("unknown currency".into()))?;
         let mut at: Checkpoint = serde_json::from_value(ctx.checkpoint()).unwrap_or_default();
@@ -120,7 +121,8 @@ impl Import<'_> {
         }
     }
 
-    /// Writes the staged products, some hundreds in a transaction, each with its events and the job's progress.
+    /// Writes the staged products, some hundreds in a transaction, each with its events and the
+    /// job's progress.
     async fn write(
         &self,
         scratch: &Scratch,
@@ -134,8 +136,7 @@ impl Import<'_> {
             if self.ctx.stopping() {
                 return Err(self.ctx.stopped());
             }
-            let staged =
-                scratch.staged_after(at.written, PRODUCTS_AT_ONCE).await.map_err(retry)?;
+            let staged = scratch.staged_after(at.written, PRODUCTS_AT_ONCE).await.map_err(retry)?;
             let Some(last) = staged.last() else { return Ok(()) };
             at.written = last.seq;
             let mut items = Vec::new();
@@ -152,8 +153,7 @@ impl Import<'_> {
             }
             let tx = self.app.db.begin().await.map_err(|e| JobError::Retry(e.into()))?;
             let told = Told { actor: &self.params.actor, batch, quiet: false };
-            let written =
-                write_batch(self.app, &tx, &items, &told, true).await.map_err(retry)?;
+            let written = write_batch(self.app, &tx, &items, &told, true).await.map_err(retry)?;
             for ((item, line), outcome) in items.iter().zip(lines).zip(written) {
                 let (outcome, detail) = match outcome {
                     Ok((Outcome::Unchanged, _)) => {
@@ -217,7 +217,8 @@ fn read(source: &mut Source, currency: Currency) -> (Rows, Vec<ItemResult>) {
     (rows, problems)
 }
 
-/// Only what a line really says: an empty cell must not wipe out what an earlier line said of the same SKU.
+/// Only what a line really says: an empty cell must not wipe out what an earlier line said of the
+/// same SKU.
 fn said(mut fields: Fields) -> Fields {
     fields.retain(|name, text| name == "old_price" || !text.trim().is_empty());
     fields

@@ -38,7 +38,8 @@ pub(crate) async fn find(
         .await
 }
 
-/// Keeps an answer. A second one for the same key breaks `kept_answer`'s primary key: somebody was faster.
+/// Keeps an answer. A second one for the same key breaks `kept_answer`'s primary key: somebody was
+/// faster.
 pub(crate) async fn keep(
     tx: &Tx,
     caller: &str,

@@ -29,8 +29,11 @@ pub(crate) async fn list(db: &Database) -> Result<Vec<Model>, DbErr> {
     Entity::find().order_by_asc(Column::Path).limit(MAX).all(db.read()).await
 }
 
-pub(crate) async fn find(tx: &Tx, path: &CategoryPath) -> Result<Option<Model>, DbErr> {
-    Entity::find().filter(Column::Path.eq(path.as_str())).one(tx).await
+pub(crate) async fn find<C: ConnectionTrait>(
+    db: &C,
+    path: &CategoryPath,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::Path.eq(path.as_str())).one(db).await
 }
 
 pub(crate) async fn insert(

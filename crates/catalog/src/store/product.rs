@@ -4,7 +4,7 @@ mod write;
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::{QuerySelect, prelude::Json};
+use sea_orm::{QueryOrder, QuerySelect, prelude::Json};
 use souk_storage::Tx;
 use souk_values::{Currency, Money, ProductId, Sku, Slug};
 
@@ -81,7 +81,13 @@ async fn find_row<C: ConnectionTrait>(
 /// Those of the SKUs that exist, held against other writers.
 pub(crate) async fn find_skus_for_update(tx: &Tx, skus: &[Sku]) -> Result<Vec<Product>, DbErr> {
     let skus = skus.iter().map(Sku::as_str);
-    let rows = Entity::find().filter(Column::Sku.is_in(skus)).lock_exclusive().all(tx).await?;
+    let rows = Entity::find()
+        .filter(Column::Sku.is_in(skus))
+        // in one order: two batches never wait for each other
+        .order_by_asc(Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await?;
     rows.into_iter().map(read).collect()
 }
 

@@ -20,7 +20,8 @@ pub(crate) struct PictureForm {
     file: Vec<u8>,
 }
 
-/// Adds a picture: PNG, JPEG, GIF, WebP or SVG, at most 5 MiB, as a form's `file` or as the body itself.
+/// Adds a picture: PNG, JPEG, GIF, WebP or SVG, at most 5 MiB, as a form's `file` or as the body
+/// itself.
 #[utoipa::path(post, path = "/api/products/{key}/images", tag = "products",
     request_body(content = PictureForm, content_type = "multipart/form-data"),
     params(("key" = String, Path, description = "id, SKU or slug"),
@@ -75,10 +76,7 @@ pub(crate) fn form_problem(error: axum::extract::multipart::MultipartError) -> P
 #[utoipa::path(get, path = "/api/images/{name}", tag = "products",
     params(("name" = String, Path)),
     responses((status = 200, content_type = "image/*", description = "the picture")))]
-pub(crate) async fn get(
-    State(site): State<Site>,
-    Path(name): Path<String>,
-) -> Answer<Response> {
+pub(crate) async fn get(State(site): State<Site>, Path(name): Path<String>) -> Answer<Response> {
     let image = site.clients.products.clone().get_image(GetImageRequest { name }).await?;
     let image = image.into_inner();
     let mut response = Response::new(Body::from(image.content));
@@ -89,7 +87,8 @@ pub(crate) async fn get(
     let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
     headers.insert(header::CACHE_CONTROL, forever);
     // an SVG opened by itself must not run anything
-    let nothing = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    let nothing =
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
     headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
     Ok(response)
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
-use souk_proto::notifier::v1::{
-    GetLetterRequest, Letter, ListNotificationsRequest, Notification,
-};
+use souk_proto::notifier::v1::{GetLetterRequest, Letter, ListNotificationsRequest, Notification};
 use utoipa::ToSchema;
 
 use super::{Answer, maybe, maybe_time, time};

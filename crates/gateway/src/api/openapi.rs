@@ -1,4 +1,5 @@
-//! The OpenAPI 3.1 document, made of the handlers, completed with what every operation has in common.
+//! The OpenAPI 3.1 document, made of the handlers, completed with what every operation has in
+//! common.
 use std::sync::Arc;
 
 use axum::response::{Html, IntoResponse};
@@ -106,7 +107,9 @@ fn problem(description: &str) -> Response {
 pub(crate) fn router(document: Arc<OpenApi>) -> Router<Site> {
     let page = Scalar::new((*document).clone()).to_html();
     Router::new()
-        .route("/api/openapi.json", get(move || async move { Json((*document).clone()).into_response() }))
+        .route(
+            "/api/openapi.json",
+            get(move || async move { Json((*document).clone()).into_response() }),
+        )
         .route("/api/docs", get(move || async move { Html(page.clone()) }))
 }
-

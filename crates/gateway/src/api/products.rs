@@ -18,6 +18,7 @@ use souk_values::ProductId;
 pub(crate) use view::{ProductBody, ProductPage, ProductView};
 
 use super::{Answer, idempotency_key};
+use crate::api::products::fields::Read;
 use crate::api::products::view::{BulkBody, BulkItem, BulkResult, CreatedProduct};
 use crate::hot::{HotProduct, Rendered};
 use crate::http::Site;
@@ -168,11 +169,12 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Fields,
 ) -> Answer<Response> {
-    let (fields, names) = fields::product(body)?;
+    let Read { fields, names, broken } = fields::product(body);
     let idempotency_key = idempotency_key(&headers)?;
-    let request = CreateProductRequest { fields: Some(fields), idempotency_key };
+    let check_only = !broken.is_empty();
+    let request = CreateProductRequest { fields: Some(fields), idempotency_key, check_only };
     let made = site.clients.products.clone().create_product(request).await;
-    let made = made.map_err(|status| names.rename(status))?.into_inner();
+    let made = names.settle(broken, made)?;
     changed(&site, &made);
     let etag = tag(made.version, Some(made.stock_seq));
     let location = format!("/api/products/{}", made.id);
@@ -216,10 +218,12 @@ pub(crate) async fn patch(
             "say at least one field to change",
         ));
     }
-    let (fields, names) = fields::product(body)?;
-    let request = UpdateProductRequest { key, fields: Some(fields), expected_version };
+    let Read { fields, names, broken } = fields::product(body);
+    let check_only = !broken.is_empty();
+    let fields = Some(fields);
+    let request = UpdateProductRequest { key, fields, expected_version, check_only };
     let product = site.clients.products.clone().update_product(request).await;
-    let product = product.map_err(|status| names.rename(status))?.into_inner();
+    let product = names.settle(broken, product)?;
     Ok(written(&site, product))
 }
 
@@ -271,7 +275,7 @@ pub(crate) async fn bulk(
     let mut results: Vec<Option<BulkItem>> = Vec::new();
     let (mut wanted, mut names) = (Vec::new(), Vec::new());
     for item in items.unwrap_or_default() {
-        match fields::product(Fields::new(item)) {
+        match fields::product(Fields::new(item)).fine() {
             Ok((fields, sent)) => {
                 wanted.push(fields);
                 names.push(sent);

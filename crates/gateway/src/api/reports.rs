@@ -103,8 +103,7 @@ pub(crate) async fn product(
     let by_day = by == "day";
     let request = GetProductReportRequest { product_id, window: Some(window), by };
     let found = site.clients.reports.clone().get_product_report(request).await?.into_inner();
-    let buckets: Vec<BucketView> =
-        found.buckets.into_iter().map(|b| bucket(b, by_day)).collect();
+    let buckets: Vec<BucketView> = found.buckets.into_iter().map(|b| bucket(b, by_day)).collect();
     let (by_day, by_hour) = if by_day { (Some(buckets), None) } else { (None, Some(buckets)) };
     Ok(Json(ProductReportView {
         product_id: found.product_id,

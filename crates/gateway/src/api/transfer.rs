@@ -26,8 +26,8 @@ use crate::http::session::ProductsWriter;
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "describes the body")]
 pub(crate) struct ImportForm {
-    /// `field=Column` pairs separated by commas, such as `sku=StockCode,price=UnitPrice`; without it the header decides
-    /// (Souk's export, Shopify's, or columns named like fields).
+    /// `field=Column` pairs separated by commas, such as `sku=StockCode,price=UnitPrice`; without
+    /// it the header decides (Souk's export, Shopify's, or columns named like fields).
     map: Option<String>,
     /// ISO 4217, of prices without one; default: the shop's.
     currency: Option<String>,

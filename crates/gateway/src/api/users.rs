@@ -72,7 +72,8 @@ pub(crate) struct RoleList {
     items: Vec<RoleView>,
 }
 
-/// What an admin may say of an account. To create one, username, e-mail address and password are needed.
+/// What an admin may say of an account. To create one, username, e-mail address and password are
+/// needed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body; http::json reads it field by field")]

@@ -1,6 +1,8 @@
-//! What every request passes, in this order: id → limit → hot answer → session → router; then metrics and headers.
+//! What every request passes, in this order: id → limit → hot answer → session → router; then
+//! metrics and headers.
 //!
-//! A product that lies in memory is answered here, before the router: that is most of a shop's traffic.
+//! A product that lies in memory is answered here, before the router: that is most of a shop's
+//! traffic.
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -55,9 +57,7 @@ struct HotMeter {
 
 impl HotMeter {
     fn new(route: &'static str) -> Self {
-        let requests = |status: &'static str| {
-            metrics::counter!("http_requests_total", "method" => "GET", "route" => route, "status" => status)
-        };
+        let requests = |status: &'static str| metrics::counter!("http_requests_total", "method" => "GET", "route" => route, "status" => status);
         Self {
             ok: requests("200"),
             unchanged: requests("304"),
@@ -140,7 +140,8 @@ impl Future for Answer {
 }
 
 impl Shared {
-    /// An answer from memory for an anonymous reader of a product or a list; `None`: the router's turn.
+    /// An answer from memory for an anonymous reader of a product or a list; `None`: the router's
+    /// turn.
     fn hot<B>(&self, request: &Request<B>, peer: SocketAddr) -> Option<Response<Body>> {
         const PRODUCTS: &str = "/api/products";
         let rest = request.uri().path().strip_prefix(PRODUCTS)?;
@@ -175,7 +176,8 @@ impl Shared {
         Some(response)
     }
 
-    /// The rendered answer as a response; `None` when the address is over its limit, which the router's way tells.
+    /// The rendered answer as a response; `None` when the address is over its limit, which the
+    /// router's way tells.
     fn answer(
         &self,
         headers: &HeaderMap,
@@ -220,7 +222,11 @@ impl Shared {
         metrics::histogram!("http_request_duration_seconds", "route" => route.to_owned())
             .record(started.elapsed());
         span.in_scope(|| {
-            tracing::debug!(http.status = status.as_u16(), elapsed_us = started.elapsed().as_micros(), "answered");
+            tracing::debug!(
+                http.status = status.as_u16(),
+                elapsed_us = started.elapsed().as_micros(),
+                "answered"
+            );
         });
         let headers = response.headers_mut();
         headers.insert(request_id::REQUEST_ID, id);

@@ -1,4 +1,5 @@
-//! Request bodies: strict JSON, then fields taken one by one so that everything broken is named at once.
+//! Request bodies: strict JSON, then fields taken one by one so that everything broken is named at
+//! once.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -16,8 +16,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// `"7"`, `"7.3"` (the part before the dot is the version), `*` or nothing. What cannot be one of our tags can match
-/// nothing: version 0, which no product has.
+/// `"7"`, `"7.3"` (the part before the dot is the version), `*` or nothing. What cannot be one of
+/// our tags can match nothing: version 0, which no product has.
 fn read(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value

@@ -1,4 +1,5 @@
-//! Query strings: documented parameters only, taken one by one so that everything broken is named at once.
+//! Query strings: documented parameters only, taken one by one so that everything broken is named
+//! at once.
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -11,7 +12,8 @@ use souk_values::{Currency, MAX_LIMIT, Money};
 
 use super::problem::Problem;
 
-/// The parameters of a request. Those that a handler does not take are refused by [`finish`](Self::finish).
+/// The parameters of a request. Those that a handler does not take are refused by
+/// [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     given: BTreeMap<String, Vec<String>>,

@@ -1,5 +1,5 @@
-//! Every request has an id: the client's own when it is well formed, else a fresh one. It is in the answer, in problems,
-//! in logs, and goes along to the services.
+//! Every request has an id: the client's own when it is well formed, else a fresh one. It is in the
+//! answer, in problems, in logs, and goes along to the services.
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! Who asks: the access token of the request, checked once at the edge and passed on to the services, which check again.
+//! Who asks: the access token of the request, checked once at the edge and passed on to the
+//! services, which check again.
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
@@ -21,9 +22,8 @@ pub(crate) async fn read(
     verifier: &Verifier,
 ) -> Result<Option<Session>, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let invalid = || {
-        Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", "the access token is not valid")
-    };
+    let invalid =
+        || Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", "the access token is not valid");
     let text = value.to_str().map_err(|_| invalid())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
     let token = token.trim();
@@ -76,7 +76,8 @@ macro_rules! guard {
     ($($(#[$doc:meta])* $name:ident: $permission:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// Stands before the body in a handler's arguments, so that who may not is told so whatever they sent.
+        /// Stands before the body in a handler's arguments, so that who may not is told so whatever
+        /// they sent.
         pub(crate) struct $name;
 
         impl<S: Send + Sync> FromRequestParts<S> for $name {

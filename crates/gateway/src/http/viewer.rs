@@ -1,4 +1,5 @@
-//! Who looks: the user, else the visitor's cookie, else a hash of address and agent that means nothing tomorrow.
+//! Who looks: the user, else the visitor's cookie, else a hash of address and agent that means
+//! nothing tomorrow.
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
@@ -86,9 +87,8 @@ mod tests {
         headers.insert(header::USER_AGENT, HeaderValue::from_static("a"));
         clock.advance(Duration::days(1));
         assert_ne!(viewers.of(None, &headers, address), first);
-        let cookie = HeaderValue::from_static(
-            "x=1; souk_visitor=01890a5d-ac96-774b-bcce-b302099a8057",
-        );
+        let cookie =
+            HeaderValue::from_static("x=1; souk_visitor=01890a5d-ac96-774b-bcce-b302099a8057");
         headers.insert(header::COOKIE, cookie);
         assert!(matches!(viewers.of(None, &headers, address), Viewer::Visitor(_)));
     }

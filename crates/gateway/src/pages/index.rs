@@ -48,9 +48,8 @@ fn routes(document: &OpenApi) -> Vec<RouteView> {
         .paths
         .iter()
         .map(|(path, _)| {
-            let with = |method: &HttpMethod| {
-                document.paths.get_path_operation(path, method.clone())
-            };
+            let with =
+                |method: &HttpMethod| document.paths.get_path_operation(path, method.clone());
             let found: Vec<_> =
                 methods.iter().filter_map(|(m, name)| Some((*name, with(m)?))).collect();
             let summary = found.first().and_then(|(_, op)| op.summary.clone());

@@ -16,7 +16,10 @@ on_both! {
         let id = stage.create(&jobs, 5).await;
 
         let half = until_done(&jobs, id, 2).await;
-        assert_eq!((half.status, half.total, half.message.as_str()), (Status::Running, 5, "counted 2"));
+        assert_eq!(
+            (half.status, half.total, half.message.as_str()),
+            (Status::Running, 5, "counted 2")
+        );
         assert_eq!(half.counts["counted"], 2);
         assert!(half.started_at.is_some() && half.ended_at.is_none());
 

@@ -34,8 +34,8 @@ pub(crate) struct Prepared {
 }
 
 impl House {
-    /// Builds and starts the services. Nothing answers before everything is built; an impossible setting or an occupied
-    /// port ends the start with a sentence.
+    /// Builds and starts the services. Nothing answers before everything is built; an impossible
+    /// setting or an occupied port ends the start with a sentence.
     pub async fn start(
         loaded: &Loaded,
         blueprints: &[Blueprint],
@@ -114,7 +114,8 @@ impl House {
         let tasks = Tasks::default();
         // every process declares everything: no event is unroutable because its listener never ran
         run::declare(&bus, registry::QUEUES, &tasks, &phases).await;
-        // commands find the owner of the data directory there; processes on servers share no directory
+        // commands find the owner of the data directory there; processes on servers share no
+        // directory
         let socket = lock.is_some().then(|| settings.data_dir.join("souk.sock"));
         let addresses =
             ports::open(&settings, &built, &mut prepared, socket, &phases, &tasks).await?;

@@ -1,4 +1,5 @@
-//! The ports of a process: HTTP listeners of its services, gRPC for other processes, the operator's socket.
+//! The ports of a process: HTTP listeners of its services, gRPC for other processes, the operator's
+//! socket.
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -35,12 +35,7 @@ pub(super) async fn declare(
 }
 
 /// Starts relays, consumers, jobs, schedules and tasks of all services.
-pub(super) fn begin(
-    prepared: Vec<Prepared>,
-    bus: &Arc<dyn Bus>,
-    phases: &Phases,
-    tasks: &Tasks,
-) {
+pub(super) fn begin(prepared: Vec<Prepared>, bus: &Arc<dyn Bus>, phases: &Phases, tasks: &Tasks) {
     for Prepared { name, parts, frame, dead_letters } in prepared {
         if let (Some(db), Some(jobs)) = (frame.inner.db.clone(), frame.inner.jobs.clone()) {
             let relay = Relay::new(db.clone(), bus.clone(), frame.outbox());
@@ -76,7 +71,8 @@ async fn repeat(service: &'static str, schedule: Schedule, stop: CancellationTok
 }
 
 impl House {
-    /// Works until `signal` completes, then stops in order. Answers whether everything ended by itself in time.
+    /// Works until `signal` completes, then stops in order. Answers whether everything ended by
+    /// itself in time.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> bool {
         signal.await;
         self.stop().await

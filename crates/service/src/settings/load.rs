@@ -2,9 +2,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::{Dict, Value};
-use figment::Figment;
 use serde::de::DeserializeOwned;
 use souk_storage::DatabaseSettings;
 
@@ -21,7 +21,8 @@ const RESERVED_EXACT: [&str; 2] = ["url", "crash_at"];
 /// Where settings come from, weakest first: compiled-in defaults, `file`, the environment, `flags`.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// `--config`; must exist when given. Without it, `souk.toml` in the working directory is read if there is one.
+    /// `--config`; must exist when given. Without it, `souk.toml` in the working directory is read
+    /// if there is one.
     pub file: Option<PathBuf>,
     /// Whether `SOUK_…` variables count.
     pub environment: bool,
@@ -59,7 +60,8 @@ impl Sources {
             figment = figment.merge(Env::prefixed("SOUK_").filter(known).split("__"));
         }
         for (key, value) in &self.flags {
-            let value: Value = value.parse().unwrap_or_else(|e: std::convert::Infallible| match e {});
+            let value: Value =
+                value.parse().unwrap_or_else(|e: std::convert::Infallible| match e {});
             figment = figment.merge((key.as_str(), value));
         }
         let all: Dict = figment.extract().map_err(|e| sentence(&e))?;
@@ -80,9 +82,8 @@ impl Loaded {
         }
         for (name, owner) in LENT {
             let Some(value) = sections.remove(name) else { continue };
-            let section = sections
-                .entry(owner.to_owned())
-                .or_insert_with(|| Value::from(Dict::new()));
+            let section =
+                sections.entry(owner.to_owned()).or_insert_with(|| Value::from(Dict::new()));
             if let Value::Dict(_, dict) = section {
                 merge(dict, name, value);
             }
@@ -159,7 +160,11 @@ fn merge(dict: &mut Dict, name: &str, value: Value) {
 fn typed<T: DeserializeOwned>(dict: Dict, section: &str) -> Result<T, SettingsError> {
     Figment::from(Serialized::globals(dict)).extract().map_err(|e| {
         let text = sentence(&e).0;
-        SettingsError(if section.is_empty() { text } else { format!("in section {section}: {text}") })
+        SettingsError(if section.is_empty() {
+            text
+        } else {
+            format!("in section {section}: {text}")
+        })
     })
 }
 

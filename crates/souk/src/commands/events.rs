@@ -54,7 +54,8 @@ async fn act(connection: &Connection, command: EventsCommand) -> anyhow::Result<
     match command {
         EventsCommand::List(args) => list(connection, args).await,
         EventsCommand::Show { id } if id.starts_with("dlt_") => {
-            let ask = async |mut c: Client, id| c.get_dead_letter(GetDeadLetterRequest { id }).await;
+            let ask =
+                async |mut c: Client, id| c.get_dead_letter(GetDeadLetterRequest { id }).await;
             show_dead(&first(connection, &id, ask).await?);
             Ok(())
         }
@@ -66,8 +67,9 @@ async fn act(connection: &Connection, command: EventsCommand) -> anyhow::Result<
             Ok(())
         }
         EventsCommand::Replay { id } => {
-            let ask =
-                async |mut c: Client, id| c.replay_dead_letter(ReplayDeadLetterRequest { id }).await;
+            let ask = async |mut c: Client, id| {
+                c.replay_dead_letter(ReplayDeadLetterRequest { id }).await
+            };
             let letter = first(connection, &id, ask).await?;
             say(format!("{} goes to {} again", letter.id, letter.queue));
             Ok(())
@@ -111,7 +113,12 @@ async fn list(connection: &Connection, args: ListArgs) -> anyhow::Result<()> {
             for d in found.items {
                 say(format!(
                     "{}  {}  {}  {}  {} tries: {}",
-                    time(d.parked_at_us), d.id, d.queue, d.event_type, d.attempts, d.reason
+                    time(d.parked_at_us),
+                    d.id,
+                    d.queue,
+                    d.event_type,
+                    d.attempts,
+                    d.reason
                 ));
             }
         } else {
@@ -120,7 +127,11 @@ async fn list(connection: &Connection, args: ListArgs) -> anyhow::Result<()> {
             for e in found.items {
                 say(format!(
                     "{}  {}  {:7}  {}  {}",
-                    time(e.created_at_us), e.event_id, e.status, e.event_type, e.subject
+                    time(e.created_at_us),
+                    e.event_id,
+                    e.status,
+                    e.event_type,
+                    e.subject
                 ));
             }
         }

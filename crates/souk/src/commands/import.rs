@@ -29,9 +29,9 @@ const UPLOAD_TIME: Duration = Duration::from_secs(3600);
 pub(crate) struct ImportArgs {
     /// CSV file.
     file: PathBuf,
-    /// Which column fills which field: sku=StockCode,name=Description,price=UnitPrice. Fields: sku, name, price,
-    /// currency, old_price, stock, brand, category, tags, kind, condition, active, description, images, slug, handle,
-    /// attributes.NAME. Without it the header decides.
+    /// Which column fills which field: sku=StockCode,name=Description,price=UnitPrice. Fields: sku,
+    /// name, price, currency, old_price, stock, brand, category, tags, kind, condition, active,
+    /// description, images, slug, handle, attributes.NAME. Without it the header decides.
     #[arg(long, value_delimiter = ',', value_parser = pair, value_name = "FIELD=COLUMN")]
     map: Vec<(String, String)>,
     /// Currency of prices that say none (ISO 4217) [default: the shop's].

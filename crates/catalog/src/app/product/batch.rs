@@ -2,7 +2,7 @@
 use std::collections::{HashMap, HashSet};
 
 use souk_events::NewEvent;
-use souk_storage::Tx;
+use souk_storage::{Tx, violated_constraint};
 use souk_values::{ProductId, Sku};
 
 use super::event::{self, Told};
@@ -39,8 +39,42 @@ impl Outcome {
 /// What became of an item.
 pub(crate) type Written = Result<(Outcome, Product), Error>;
 
-/// Writes the items into the transaction, with one event for each change. SKUs are distinct. Categories that a patch
-/// names are made (`make_categories`) or must exist. The caller commits and wakes the outbox.
+/// A batch of at most so many is told as single changes: each a letter of its own.
+const SINGLE: usize = 10;
+/// Somebody else may write the same SKUs or slugs at the same moment; then all is looked at anew.
+const ATTEMPTS: u32 = 3;
+
+/// Writes the items in one transaction; each succeeds or fails by itself.
+pub(crate) async fn write_many(
+    app: &App,
+    actor: &str,
+    items: &[Item],
+) -> Result<Vec<Written>, Error> {
+    let batch = uuid::Uuid::now_v7().to_string();
+    let batch = if items.len() > SINGLE { batch.as_str() } else { "" };
+    let told = Told { actor, batch, quiet: false };
+    let mut attempt = 1;
+    loop {
+        let tx = app.db.begin().await?;
+        match write_batch(app, &tx, items, &told, false).await {
+            Ok(written) => {
+                tx.commit().await?;
+                app.outbox.wake();
+                return Ok(written);
+            }
+            Err(Error::Storage(e))
+                if attempt < ATTEMPTS && violated_constraint(&e, "product_s|product.s") =>
+            {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Writes the items into the transaction, with one event for each change. SKUs are distinct.
+/// Categories that a patch names are made (`make_categories`) or must exist. The caller commits and
+/// wakes the outbox.
 pub(crate) async fn write_batch(
     app: &App,
     tx: &Tx,
@@ -83,13 +117,15 @@ pub(crate) async fn write_batch(
         let done = written.iter().flatten().filter(|(outcome, _)| *outcome == wanted);
         done.map(|(_, product)| product.clone()).collect()
     };
-    let (created, updated) = (of(&written, Outcome::Created), of(&written, Outcome::Updated));
+    let (mut created, updated) = (of(&written, Outcome::Created), of(&written, Outcome::Updated));
     let mut events: Vec<NewEvent> = created.iter().map(|p| event::created(p, told)).collect();
     for new in &updated {
         if let Some((old, changes)) = before.remove(&new.id) {
             events.push(event::changed(&old, new, changes, told));
         }
     }
+    // in one order: two batches with the same new SKUs never wait for each other
+    created.sort_by(|a, b| a.sku.cmp(&b.sku));
     store::product::insert_many(tx, &created).await?;
     store::product::update_many(tx, &updated).await?;
     app.outbox.append(tx, events).await?;
@@ -117,8 +153,8 @@ async fn known_categories(
     Ok(known)
 }
 
-/// Gives each new product whose slug is taken, in the store or in the batch, one of its own. A slug that was asked for
-/// by name and is taken fails its item instead.
+/// Gives each new product whose slug is taken, in the store or in the batch, one of its own. A slug
+/// that was asked for by name and is taken fails its item instead.
 async fn free_slugs(tx: &Tx, items: &[Item], written: &mut [Written]) -> Result<(), Error> {
     let mine = |w: &Written| match w {
         Ok((Outcome::Created | Outcome::Updated, product)) => Some(product.slug.to_string()),

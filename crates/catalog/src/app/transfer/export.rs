@@ -1,4 +1,5 @@
-//! Products as rows of Shopify's columns with Souk's own beside them: importing the file changes nothing.
+//! Products as rows of Shopify's columns with Souk's own beside them: importing the file changes
+//! nothing.
 use souk_values::{Money, ProductId};
 
 use crate::app::App;
@@ -30,7 +31,8 @@ fn row(p: &Product) -> Vec<String> {
     let handle = if p.handle.is_empty() { p.slug.to_string() } else { p.handle.clone() };
     let own = OWN.iter().map(|(_, field)| cell(p, field));
     let mut row: Vec<String> = [handle].into_iter().chain(own).collect();
-    let json = |value: serde_json::Value, empty| if empty { String::new() } else { value.to_string() };
+    let json =
+        |value: serde_json::Value, empty| if empty { String::new() } else { value.to_string() };
     row.push(json(serde_json::json!(p.attributes), p.attributes.is_empty()));
     row.push(json(serde_json::json!(p.images), p.images.is_empty()));
     row

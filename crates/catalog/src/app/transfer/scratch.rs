@@ -1,5 +1,6 @@
-//! Where an import collects its rows before it writes products: a SQLite file of its own beside the upload, on any back
-//! end. So a SKU that stands on a thousand lines is one change, and a million rows need no more memory than a thousand.
+//! Where an import collects its rows before it writes products: a SQLite file of its own beside the
+//! upload, on any back end. So a SKU that stands on a thousand lines is one change, and a million
+//! rows need no more memory than a thousand.
 use std::path::{Path, PathBuf};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement, TransactionTrait};
@@ -30,10 +31,11 @@ impl Scratch {
     pub(crate) async fn create(upload: &Path) -> Result<Self, Error> {
         remove(&Self::path(upload)).await?;
         let scratch = Self::open(upload).await?;
-        let tables = "CREATE TABLE stage (seq INTEGER PRIMARY KEY AUTOINCREMENT, sku TEXT NOT NULL UNIQUE, \
-                      line INTEGER NOT NULL, fields TEXT NOT NULL); \
-                      CREATE TABLE problem (seq INTEGER PRIMARY KEY AUTOINCREMENT, line INTEGER NOT NULL, \
-                      sku TEXT NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL)";
+        let tables = "CREATE TABLE stage (seq INTEGER PRIMARY KEY AUTOINCREMENT, \
+                      sku TEXT NOT NULL UNIQUE, line INTEGER NOT NULL, fields TEXT NOT NULL); \
+                      CREATE TABLE problem (seq INTEGER PRIMARY KEY AUTOINCREMENT, \
+                      line INTEGER NOT NULL, sku TEXT NOT NULL, outcome TEXT NOT NULL, \
+                      detail TEXT NOT NULL)";
         scratch.db.execute_unprepared(tables).await?;
         Ok(scratch)
     }
@@ -54,8 +56,8 @@ impl Scratch {
     #[allow(clippy::disallowed_methods, reason = "nobody else writes to this file")]
     pub(crate) async fn stage(&self, rows: &[(u64, String, Fields)]) -> Result<(), Error> {
         let tx = self.db.begin().await?;
-        let sql = "INSERT INTO stage (sku, line, fields) VALUES (?, ?, ?) ON CONFLICT (sku) DO UPDATE \
-                   SET line = excluded.line, fields = json_patch(stage.fields, excluded.fields)";
+        let sql = "INSERT INTO stage (sku, line, fields) VALUES (?, ?, ?) \
+                   ON CONFLICT (sku) DO UPDATE SET line = excluded.line, fields = json_patch(stage.fields, excluded.fields)";
         for (line, sku, fields) in rows {
             let fields = serde_json::to_string(fields).map_err(std::io::Error::other)?;
             let values = [sku.as_str().into(), line_number(*line).into(), fields.into()];
@@ -84,7 +86,8 @@ impl Scratch {
 
     /// How many SKUs and problems there are.
     pub(crate) async fn counts(&self) -> Result<(u64, u64), Error> {
-        let sql = "SELECT (SELECT count(*) FROM stage) AS staged, (SELECT count(*) FROM problem) AS problems";
+        let sql = "SELECT (SELECT count(*) FROM stage) AS staged, \
+                   (SELECT count(*) FROM problem) AS problems";
         let row = self
             .db
             .query_one_raw(Statement::from_string(self.db.get_database_backend(), sql))
@@ -119,8 +122,8 @@ impl Scratch {
         seq: i64,
         limit: u32,
     ) -> Result<Vec<(i64, ItemResult)>, Error> {
-        let sql =
-            "SELECT seq, line, sku, outcome, detail FROM problem WHERE seq > ? ORDER BY seq LIMIT ?";
+        let sql = "SELECT seq, line, sku, outcome, detail FROM problem \
+                   WHERE seq > ? ORDER BY seq LIMIT ?";
         let values = [seq.into(), limit.into()];
         let backend = self.db.get_database_backend();
         let rows =

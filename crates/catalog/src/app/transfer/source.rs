@@ -25,10 +25,7 @@ pub(crate) type Read1 = (u64, Result<Fields, Refused>);
 
 impl Source {
     /// Opens the file and understands its header.
-    pub(crate) fn open(
-        path: &Path,
-        mapping: &BTreeMap<String, String>,
-    ) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path, mapping: &BTreeMap<String, String>) -> Result<Self, String> {
         let file = File::open(path).map_err(|e| format!("cannot be read: {e}"))?;
         let mut file = BufReader::with_capacity(256 * 1024, file);
         skip_mark(&mut file);

@@ -15,7 +15,8 @@ pub(crate) enum Layout {
 /// Other words for fields, as writers of the API may use them.
 const ALIASES: [(&str, &str); 3] = [("mark", "brand"), ("company", "brand"), ("quantity", "stock")];
 
-/// Columns of Souk's own export beside Shopify's, and the field each fills. They say exactly what Shopify's cannot.
+/// Columns of Souk's own export beside Shopify's, and the field each fills. They say exactly what
+/// Shopify's cannot.
 pub(crate) const OWN: [(&str, &str); 15] = [
     ("Variant SKU", "sku"),
     ("Title", "name"),
@@ -38,7 +39,8 @@ pub(crate) const OWN_ATTRIBUTES: &str = "Souk Attributes";
 pub(crate) const OWN_IMAGES: &str = "Souk Images";
 
 impl Layout {
-    /// By the mapping if there is one, else by the header: Souk's export, Shopify's, or columns named like fields.
+    /// By the mapping if there is one, else by the header: Souk's export, Shopify's, or columns
+    /// named like fields.
     pub(crate) fn recognise(
         header: &[String],
         mapping: &BTreeMap<String, String>,
@@ -104,7 +106,8 @@ fn field_named(name: &str) -> Option<String> {
     known.then(|| plain.to_owned())
 }
 
-/// The fields of one row of a [`Layout::Columns`] file. JSON cells of Souk's own export are spread out.
+/// The fields of one row of a [`Layout::Columns`] file. JSON cells of Souk's own export are spread
+/// out.
 pub(crate) fn fields(columns: &[(String, usize)], row: &[String]) -> Result<Fields, String> {
     let mut fields = Fields::new();
     for (field, at) in columns {

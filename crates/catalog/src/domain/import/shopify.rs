@@ -1,5 +1,6 @@
-//! Shopify's product file: the rows of one handle are the variants and pictures of one product there. Each variant
-//! becomes a product here, with its options as attributes; rows without a price only add pictures.
+//! Shopify's product file: the rows of one handle are the variants and pictures of one product
+//! there. Each variant becomes a product here, with its options as attributes; rows without a price
+//! only add pictures.
 use std::collections::BTreeMap;
 
 use super::Fields;
@@ -56,16 +57,18 @@ pub(crate) fn products(columns: &BTreeMap<String, usize>, rows: &[Row]) -> Vec<(
                 }
             };
             let own_sku = cell(row, "Variant SKU");
-            put("sku", match (own_sku.is_empty(), values.is_empty()) {
-                (false, _) => own_sku,
-                (true, true) => handle.clone(),
-                (true, false) => format!("{handle}/{}", values.join("/")),
-            });
-            put("name", if values.is_empty() {
-                title
-            } else {
-                format!("{title} ({})", values.join(", "))
-            });
+            put(
+                "sku",
+                match (own_sku.is_empty(), values.is_empty()) {
+                    (false, _) => own_sku,
+                    (true, true) => handle.clone(),
+                    (true, false) => format!("{handle}/{}", values.join("/")),
+                },
+            );
+            put(
+                "name",
+                if values.is_empty() { title } else { format!("{title} ({})", values.join(", ")) },
+            );
             put("handle", handle.clone());
             put("description", cell(first, "Body (HTML)"));
             put("brand", cell(first, "Vendor"));
@@ -74,7 +77,10 @@ pub(crate) fn products(columns: &BTreeMap<String, usize>, rows: &[Row]) -> Vec<(
             put("active", cell(first, "Published").to_lowercase());
             put("stock", cell(row, "Variant Inventory Qty"));
             put("price", cell(row, "Variant Price"));
-            put("old_price", higher(cell(row, "Variant Compare At Price"), &cell(row, "Variant Price")));
+            put(
+                "old_price",
+                higher(cell(row, "Variant Compare At Price"), &cell(row, "Variant Price")),
+            );
             let digital = cell(row, "Variant Requires Shipping").eq_ignore_ascii_case("false");
             put("kind", if digital { "digital" } else { "physical" }.to_owned());
             let own = cell(row, "Variant Image");

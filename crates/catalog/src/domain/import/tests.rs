@@ -26,10 +26,7 @@ fn messy_rows_say_what_is_wrong() {
     assert_eq!(says(&[("sku", " ")]), Refused::Bad("sku must not be empty".into()));
     assert!(matches!(says(&[("sku", "POST"), ("price", "18")]), Refused::Skipped(_)));
     assert!(matches!(says(&[("sku", "bank charges")]), Refused::Skipped(_)));
-    assert_eq!(
-        says(&[("sku", "1"), ("price", "0")]),
-        Refused::Skipped("the price is zero".into())
-    );
+    assert_eq!(says(&[("sku", "1"), ("price", "0")]), Refused::Skipped("the price is zero".into()));
     assert_eq!(
         says(&[("sku", "1"), ("price", "-5"), ("stock", "-3"), ("active", "maybe")]),
         Refused::Bad(
@@ -57,18 +54,22 @@ fn a_mapping_must_fit_the_file() {
 fn own_columns_are_spread_out() {
     let columns = vec![("sku".to_owned(), 0), ("attributes.json".to_owned(), 1)];
     let cells = ["A".to_owned(), r#"{"Size":"L"}"#.to_owned()];
-    assert_eq!(
-        fields(&columns, &cells).unwrap(),
-        row(&[("sku", "A"), ("attributes.Size", "L")])
-    );
+    assert_eq!(fields(&columns, &cells).unwrap(), row(&[("sku", "A"), ("attributes.Size", "L")]));
     assert!(fields(&columns, &["A".to_owned(), "[".to_owned()]).is_err());
 }
 
 #[test]
 fn variants_become_products_and_rows_without_a_price_add_pictures() {
     let header = [
-        "Handle", "Title", "Option1 Name", "Option1 Value", "Variant SKU", "Variant Price",
-        "Variant Compare At Price", "Image Src", "Image Position",
+        "Handle",
+        "Title",
+        "Option1 Name",
+        "Option1 Value",
+        "Variant SKU",
+        "Variant Price",
+        "Variant Compare At Price",
+        "Image Src",
+        "Image Position",
     ];
     let columns = header.iter().enumerate().map(|(i, h)| ((*h).to_owned(), i)).collect();
     let cells = |line: u64, cells: [&str; 9]| Row { line, cells: cells.map(str::to_owned).into() };

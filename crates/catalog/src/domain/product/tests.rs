@@ -35,8 +35,7 @@ fn an_update_says_old_and_new_and_counts_the_version() {
         ..Patch::default()
     };
     let (new, changes) = update(&phone(), &patch, at(60));
-    let told: Vec<_> =
-        changes.iter().map(|c| (c.field, c.old.as_str(), c.new.as_str())).collect();
+    let told: Vec<_> = changes.iter().map(|c| (c.field, c.old.as_str(), c.new.as_str())).collect();
     assert_eq!(told, [("price", "399.00 EUR", "349.00 EUR"), ("brand", "", "Orion")]);
     assert_eq!((new.version, new.updated_at), (2, at(60)));
     assert_eq!(new.stock_seq, 0);

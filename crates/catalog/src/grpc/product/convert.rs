@@ -23,11 +23,40 @@ pub(super) fn canonical(fields: &Option<ProductFields>) -> Vec<u8> {
     bytes
 }
 
-/// Parses all fields; answers all that are broken at once. `currency`: of prices that say none.
-pub(super) fn from_proto(
-    fields: ProductFields,
-    currency: Currency,
-) -> Result<(Option<Sku>, Patch), Error> {
+/// What a request says, as far as it can be read, and all that is broken in it.
+pub(super) struct Wish {
+    pub(super) sku: Option<Sku>,
+    pub(super) patch: Patch,
+    pub(super) broken: Vec<Violation>,
+}
+
+impl Wish {
+    /// A product cannot be made without a name and a price.
+    pub(super) fn complete(mut self) -> Self {
+        let broken = &mut self.broken;
+        let named = |field: &str, broken: &[Violation]| broken.iter().any(|v| v.field == field);
+        for (field, absent) in
+            [("name", self.patch.name.is_none()), ("price", self.patch.price.is_none())]
+        {
+            if absent && !named(field, broken) {
+                broken.push(Violation::new(field, "is required"));
+            }
+        }
+        self
+    }
+
+    /// Only a request that is in order.
+    pub(super) fn fine(self) -> Result<(Option<Sku>, Patch), Error> {
+        if self.broken.is_empty() {
+            Ok((self.sku, self.patch))
+        } else {
+            Err(Error::Invalid(self.broken))
+        }
+    }
+}
+
+/// Parses all fields. `currency`: of prices that say none.
+pub(super) fn from_proto(fields: ProductFields, currency: Currency) -> Wish {
     let mut broken = Vec::new();
     let sku = check(&mut broken, "sku", fields.sku, |text| Sku::parse(&text));
     let said = check(&mut broken, "currency", fields.currency, |code| code.parse::<Currency>());
@@ -72,7 +101,7 @@ pub(super) fn from_proto(
         handle: check(&mut broken, "handle", fields.handle, |text| rules::handle(&text)),
         price,
     };
-    if broken.is_empty() { Ok((sku, patch)) } else { Err(Error::Invalid(broken)) }
+    Wish { sku, patch, broken }
 }
 
 fn check<T, U, E: ToString>(
@@ -158,10 +187,7 @@ pub(super) fn to_proto(p: &Product) -> Wire {
         }
         .into(),
         condition: p.condition.clone().unwrap_or_default(),
-        price: Some(WireMoney {
-            minor: p.price.minor,
-            currency: p.price.currency.to_string(),
-        }),
+        price: Some(WireMoney { minor: p.price.minor, currency: p.price.currency.to_string() }),
         old_price_minor: p.old_price,
         stock: p.stock(),
         active: p.active,
