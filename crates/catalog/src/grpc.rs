@@ -7,9 +7,11 @@ use souk_auth::{MethodTable, Permission, Rule};
 use souk_proto::catalog::v1::category_service_server::CategoryServiceServer;
 use souk_proto::catalog::v1::product_service_server::ProductServiceServer;
 use souk_proto::catalog::v1::transfer_service_server::TransferServiceServer;
+use tonic::Status;
 use tonic::service::Routes;
 
 use crate::app::App;
+use crate::error::Error;
 
 /// The gateway for everybody, neighbours for themselves.
 const READERS: Rule = Rule::Service(&["gateway", "notifier", "orders"]);
@@ -44,4 +46,10 @@ pub(crate) fn routes(app: &App) -> (Routes, MethodTable) {
         .add_service(CategoryServiceServer::new(category::Categories { app: app.clone() }))
         .add_service(TransferServiceServer::new(transfer::Transfers { app: app.clone() }));
     (routes, METHODS)
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        souk_rpc::Failure::from(error).into()
+    }
 }

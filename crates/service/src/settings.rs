@@ -102,7 +102,7 @@ pub struct LogSettings {
 impl Default for LogSettings {
     fn default() -> Self {
         Self {
-            level: "info".into(),
+            level: "info,sea_orm_migration=warn".into(),
             format: "text".into(),
             otlp_endpoint: String::new(),
             sample_ratio: 1.0,

@@ -49,8 +49,8 @@ impl Source {
         match self.layout.clone() {
             Layout::Columns(columns) => match self.row()? {
                 Ok(row) => {
-                    let fields = layout::fields(&columns, &row.cells).map_err(Refused::Bad);
-                    Some(vec![(row.line, fields)])
+                    let fields = spread(layout::fields(&columns, &row.cells));
+                    Some(vec![(row.line, fields.map_err(Refused::Bad))])
                 }
                 Err(refused) => Some(vec![refused]),
             },
@@ -108,6 +108,23 @@ impl Source {
     }
 }
 
+/// The cells that hold JSON, in Souk's own export, as fields of their own.
+fn spread(mut fields: Fields) -> Result<Fields, String> {
+    let mut take = |name: &str| fields.remove(name).filter(|text| !text.is_empty());
+    let (attributes, images) = (take("attributes.json"), take("images.json"));
+    if let Some(text) = attributes {
+        let all: BTreeMap<String, String> = serde_json::from_str(&text)
+            .map_err(|_| format!("{} is not a JSON object of texts", layout::OWN_ATTRIBUTES))?;
+        fields.extend(all.into_iter().map(|(name, text)| (format!("attributes.{name}"), text)));
+    }
+    if let Some(text) = images {
+        let all: Vec<String> = serde_json::from_str(&text)
+            .map_err(|_| format!("{} is not a JSON list of texts", layout::OWN_IMAGES))?;
+        fields.insert("images".to_owned(), all.join(" "));
+    }
+    Ok(fields)
+}
+
 /// UTF-8, or else Latin-1 (ISO 8859-1), as old tools write it: no byte is lost.
 fn text(cell: &[u8]) -> String {
     match std::str::from_utf8(cell) {
@@ -125,5 +142,29 @@ fn skip_mark(file: &mut BufReader<File>) {
     let mut mark = [0; 3];
     if file.read_exact(&mut mark).is_err() {
         let _ = file.rewind();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_cells_are_spread_out() {
+        let cells = |json: &str| {
+            let own = [("sku", "A"), ("attributes.json", json)];
+            own.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Fields>()
+        };
+        let fields = spread(cells(r#"{"Size":"L"}"#)).unwrap();
+        assert_eq!(fields["attributes.Size"], "L");
+        assert_eq!(fields.len(), 2);
+        assert!(spread(cells("[")).is_err());
+        assert_eq!(spread(cells("")).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_read_as_latin_1() {
+        assert_eq!(text(b"caf\xe9 \xa35"), "café £5");
+        assert_eq!(text("café".as_bytes()), "café");
     }
 }

@@ -106,28 +106,9 @@ fn field_named(name: &str) -> Option<String> {
     known.then(|| plain.to_owned())
 }
 
-/// The fields of one row of a [`Layout::Columns`] file. JSON cells of Souk's own export are spread
-/// out.
-pub(crate) fn fields(columns: &[(String, usize)], row: &[String]) -> Result<Fields, String> {
-    let mut fields = Fields::new();
-    for (field, at) in columns {
-        let Some(text) = row.get(*at) else { continue };
-        match field.as_str() {
-            "attributes.json" if !text.is_empty() => {
-                let all: BTreeMap<String, String> = serde_json::from_str(text)
-                    .map_err(|_| format!("{OWN_ATTRIBUTES} is not a JSON object of texts"))?;
-                fields.extend(all.into_iter().map(|(k, v)| (format!("attributes.{k}"), v)));
-            }
-            "images.json" if !text.is_empty() => {
-                let all: Vec<String> = serde_json::from_str(text)
-                    .map_err(|_| format!("{OWN_IMAGES} is not a JSON list of texts"))?;
-                fields.insert("images".to_owned(), all.join(" "));
-            }
-            "attributes.json" | "images.json" => {}
-            _ => {
-                fields.insert(field.clone(), text.clone());
-            }
-        }
-    }
-    Ok(fields)
+/// The fields of one row of a [`Layout::Columns`] file. Cells of JSON come as they are, under `attributes.json` and
+/// `images.json`.
+pub(crate) fn fields(columns: &[(String, usize)], row: &[String]) -> Fields {
+    let cell = |(field, at): &(String, usize)| Some((field.clone(), row.get(*at)?.clone()));
+    columns.iter().filter_map(cell).collect()
 }

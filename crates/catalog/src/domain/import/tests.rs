@@ -1,5 +1,5 @@
 //! Rows of every kind of mess.
-use super::layout::{Layout, fields};
+use super::layout::Layout;
 use super::shopify::{Row, products};
 use super::*;
 
@@ -48,14 +48,6 @@ fn a_mapping_must_fit_the_file() {
     assert!(map(&[("sku", "Code")]).unwrap_err().contains("no column \"Code\""));
     assert!(map(&[("sku", "StockCode"), ("colour", "x")]).unwrap_err().contains("no field"));
     assert!(map(&[]).unwrap_err().contains("sku=COLUMN"));
-}
-
-#[test]
-fn own_columns_are_spread_out() {
-    let columns = vec![("sku".to_owned(), 0), ("attributes.json".to_owned(), 1)];
-    let cells = ["A".to_owned(), r#"{"Size":"L"}"#.to_owned()];
-    assert_eq!(fields(&columns, &cells).unwrap(), row(&[("sku", "A"), ("attributes.Size", "L")]));
-    assert!(fields(&columns, &["A".to_owned(), "[".to_owned()]).is_err());
 }
 
 #[test]

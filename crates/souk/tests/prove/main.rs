@@ -1,0 +1,23 @@
+//! Souk keeps its word: real processes are killed, starved and stopped under load, and a client
+//! that wrote everything down compares what it was promised with what there is.
+//!
+//! `SOUK_PROVE=full` (by `cargo xtask prove --full`) for the full counts; without it each fault
+//! comes twice. Each test prints its table; with `SOUK_EVIDENCE=1` full ones are also appended to
+//! `docs/evidence/`.
+
+mod amounts;
+mod broker;
+mod checker;
+mod client;
+mod evidence;
+mod facts;
+mod house;
+mod load;
+mod process;
+mod verdict;
+
+mod broker_faults;
+mod kills;
+mod mail_trouble;
+mod poison;
+mod stops;
