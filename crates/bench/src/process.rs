@@ -25,7 +25,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the program with its output in a log file.
     pub(crate) fn start(name: &'static str, command: &mut Command, log: PathBuf) -> Result<Self> {
-        let file = File::options().create(true).append(true).open(&log)?;
+        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -47,12 +47,22 @@ impl Process {
         path: &str,
         patience: Duration,
     ) -> Result<()> {
+        self.wait_until(patience, || {
+            Client::new(address).get(path).is_ok_and(|answer| answer.status == 200)
+        })
+    }
+
+    /// Waits until its output holds these words; errors as above.
+    pub(crate) fn wait_until_said(&mut self, words: &str, patience: Duration) -> Result<()> {
+        let log = self.log.clone();
+        self.wait_until(patience, || {
+            fs::read(&log).is_ok_and(|text| String::from_utf8_lossy(&text).contains(words))
+        })
+    }
+
+    fn wait_until(&mut self, patience: Duration, mut done: impl FnMut() -> bool) -> Result<()> {
         let start = Instant::now();
-        loop {
-            let mut client = Client::new(address);
-            if client.get(path).is_ok_and(|answer| answer.status == 200) {
-                return Ok(());
-            }
+        while !done() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended by itself ({status})\n{}", self.name, self.last_lines());
             }
@@ -61,6 +71,7 @@ impl Process {
             }
             thread::sleep(OFTEN);
         }
+        Ok(())
     }
 
     /// Asks the program to end and waits for it; says how long that took.

@@ -84,6 +84,8 @@ impl Shop {
         process.wait_until_ready(address, "/readyz", patience)?;
         process.wait_until_ready(address, "/api/products?limit=1", patience)?;
         let took = start.elapsed();
+        // On a first start the admin comes last.
+        process.wait_until_said("souk is open", patience)?;
         Ok(Open { process, address, operator, took, password: self.password.clone() })
     }
 }
@@ -156,18 +158,19 @@ impl Open {
             }
             thread::sleep(Duration::from_millis(20));
         };
-        let told = self.drained(start)?;
+        let told = self.drained(start, count)?;
         Ok(Import { took, told })
     }
 
-    /// Waits until no event of the catalog waits for the bus; nothing if the metrics do not tell.
-    fn drained(&self, start: Instant) -> Result<Option<Duration>> {
-        while start.elapsed() < Duration::from_secs(600) {
-            match self.metric("outbox_backlog", "service=\"catalog\"")? {
-                Some(0.0) => return Ok(Some(start.elapsed())),
-                Some(_) => thread::sleep(Duration::from_millis(100)),
-                None => return Ok(None),
+    /// Waits until an event of every product is on the bus; nothing if that could not be seen.
+    fn drained(&self, start: Instant, count: usize) -> Result<Option<Duration>> {
+        let end = Instant::now() + Duration::from_secs(120);
+        while Instant::now() < end {
+            let sent = self.metric("outbox_sent_total", "service=\"catalog\"")?;
+            if sent.is_some_and(|sent| sent >= count as f64) {
+                return Ok(Some(start.elapsed()));
             }
+            thread::sleep(Duration::from_millis(50));
         }
         Ok(None)
     }

@@ -8,6 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+/// Milliseconds of a tick of `/proc`: it tells times in hundredths of a second whatever the kernel's
+/// own clock is.
+const TICK: u64 = 10;
+
 /// Processor time (user and system) by program.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Cpu(pub(crate) BTreeMap<&'static str, Duration>);
@@ -15,10 +19,9 @@ pub(crate) struct Cpu(pub(crate) BTreeMap<&'static str, Duration>);
 impl Cpu {
     /// What these processes and all below them have used so far, with ended ones.
     pub(crate) fn of(roots: &[u32]) -> Result<Self> {
-        let tick = 1.0 / rustix::param::clock_ticks_per_second() as f64;
         let mut sum = Self::default();
         for process in below(roots)? {
-            let time = Duration::from_secs_f64(process.ticks as f64 * tick);
+            let time = Duration::from_millis(process.ticks * TICK);
             *sum.0.entry(program(&process.name)).or_default() += time;
         }
         Ok(sum)
@@ -44,7 +47,7 @@ impl Sub for Cpu {
 /// The program's name as people know it.
 fn program(name: &str) -> &'static str {
     match name {
-        "souk" => "souk",
+        souk if souk.starts_with("souk") => "souk",
         "postgres" => "PostgreSQL",
         "beam.smp" => "RabbitMQ",
         "redis-server" => "Redis",

@@ -11,10 +11,12 @@ struct Order {
 
 static ORDER: OnceLock<Option<Order>> = OnceLock::new();
 
-/// Dies here if told so; `NAME` alone means the first time. Names: `outbox.committed` (a service
-/// has committed, the relay is not yet woken), `relay.sending` (rows read, nothing published),
-/// `relay.published` (the bus has confirmed, the rows are not yet moved), `consumer.committed`
-/// (effect committed, message not yet acknowledged), `mail.sending`, `mail.sent`.
+/// Dies here if told so; `NAME` alone means the first time. Names: `outbox.appended` (change and
+/// event written, not committed), `outbox.committed` (a service has committed, the relay is not
+/// yet woken), `relay.sending` (rows read, nothing published), `relay.published` (the bus has
+/// confirmed, the rows are not yet moved), `consumer.handled` (effect made, not committed),
+/// `consumer.committed` (effect committed, message not yet acknowledged), `mail.sending`,
+/// `mail.sent`.
 pub fn point(name: &'static str) {
     let Some(order) = ORDER.get_or_init(read) else { return };
     if order.name == name && order.left.fetch_sub(1, Ordering::SeqCst) == 1 {

@@ -1,6 +1,7 @@
-//! HTML for people: an index of the API, and the development mailbox.
+//! HTML for people: an index and a reader of the API, and the development mailbox.
 mod index;
 mod mailbox;
+mod reader;
 
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use utoipa::openapi::OpenApi;
 use crate::http::Site;
 
 pub(crate) fn router(document: Arc<OpenApi>) -> Router<Site> {
-    let of_index = document.clone();
+    let (of_index, of_reader) = (document.clone(), document.clone());
     Router::new()
         .route("/", get(move || index::page(of_index.clone())))
+        .route("/api/docs", get(move || reader::page(of_reader.clone())))
         .route("/routes", get(move || index::list(document.clone())))
         .route("/dev/mailbox", get(mailbox::list))
         .route("/dev/mailbox/{id}", get(mailbox::letter))
-        .route("/dev/mailbox/{id}/html", get(mailbox::html))
 }

@@ -237,8 +237,12 @@ fn not_found(reason: &str) -> Failure {
     Failure::new(Kind::NotFound, reason, "there is no such thing here")
 }
 
+/// Lists of jobs answer a foreign cursor as a value of the wrong type.
 fn storage_failure(error: sea_orm::DbErr) -> Failure {
-    Failure::internal(&error)
+    match error {
+        sea_orm::DbErr::Type(_) => cursor_failure(),
+        error => Failure::internal(&error),
+    }
 }
 
 fn event_failure(error: outbox::ListError) -> Failure {

@@ -92,11 +92,14 @@ async fn first_start(house: &House, args: &ServeArgs) -> anyhow::Result<Option<(
         client.load_demo_shop(LoadDemoShopRequest {}).await.context("cannot load the demo shop")?;
     }
     let Some(accounts) = house.transport("accounts") else { return Ok(None) };
-    let email = args.admin_email.clone().unwrap_or_else(|| "admin@souk.local".to_owned());
+    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let email = filled(&args.admin_email).unwrap_or_else(|| "admin@souk.local".to_owned());
+    let given = filled(&args.admin_password);
     let request = CreateFirstAdminRequest {
         email: email.clone(),
         username: "admin".to_owned(),
-        password: args.admin_password.clone().unwrap_or_default(),
+        // set but empty, as compose files do, is not given
+        password: given.clone().unwrap_or_default(),
     };
     let made = AccountServiceClient::new(accounts)
         .create_first_admin(request)
@@ -105,7 +108,7 @@ async fn first_start(house: &House, args: &ServeArgs) -> anyhow::Result<Option<(
         .with_context(|| "cannot create the first admin")?
         .into_inner();
     // a password that was given is known to whoever gave it
-    let show = made.created && args.admin_password.is_none();
+    let show = made.created && given.is_none();
     Ok(show.then_some((email, made.password)))
 }
 

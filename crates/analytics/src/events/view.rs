@@ -1,5 +1,5 @@
 //! Hears `gateway.products.viewed`: batches of views.
-use souk_events::{Envelope, HandleError, Handler};
+use souk_events::{Envelope, HandleError, Handler, registry};
 use souk_proto::events::v1::ProductsViewed;
 use souk_storage::Tx;
 
@@ -20,6 +20,10 @@ impl Handler for ViewListener {
     async fn handle(&self, tx: &Tx, events: &[Envelope], _: ()) -> Result<(), HandleError> {
         let mut batches = Vec::with_capacity(events.len());
         for event in events {
+            if event.event_type != registry::PRODUCTS_VIEWED {
+                let reason = format!("nobody here knows {}", event.event_type);
+                return Err(HandleError::Poisoned(reason));
+            }
             let batch: ProductsViewed =
                 event.decode().map_err(|e| HandleError::Poisoned(e.to_string()))?;
             batches.push((event.time.timestamp_micros(), batch));

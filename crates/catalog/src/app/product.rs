@@ -187,6 +187,7 @@ async fn held(
 }
 
 async fn commit(app: &App, tx: Tx) -> Result<(), Error> {
+    crash::point("outbox.appended");
     tx.commit().await?;
     crash::point("outbox.committed");
     app.outbox.wake();

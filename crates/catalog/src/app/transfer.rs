@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use souk_jobs::NewJob;
+use souk_storage::OnConstraint;
 use souk_values::{Currency, JobId};
 use tokio::io::AsyncWriteExt;
 
@@ -18,6 +20,7 @@ pub(crate) use source::Source;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::store;
 
 /// Kind of the import job.
 pub(crate) const KIND: &str = "catalog.import_products";
@@ -40,6 +43,7 @@ pub(crate) struct Upload {
     file: tokio::fs::File,
     path: PathBuf,
     bytes: u64,
+    hash: Sha256,
 }
 
 impl Upload {
@@ -48,7 +52,7 @@ impl Upload {
         tokio::fs::create_dir_all(&dir).await?;
         let path = dir.join(format!("{}.csv", uuid::Uuid::now_v7()));
         let file = tokio::fs::File::create(&path).await?;
-        Ok(Self { file, path, bytes: 0 })
+        Ok(Self { file, path, bytes: 0, hash: Sha256::new() })
     }
 
     pub(crate) async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
@@ -56,12 +60,21 @@ impl Upload {
         if self.bytes > MAX_BYTES {
             return Err(Error::field("file", "must be at most 2 GiB"));
         }
+        self.hash.update(chunk);
         Ok(self.file.write_all(chunk).await?)
     }
 
     /// Makes the file and the job durable; checks at once what can be checked without reading on:
-    /// currency, header, mapping.
-    pub(crate) async fn finish(self, app: &App, params: ImportParams) -> Result<JobId, Error> {
+    /// currency, header, mapping. The same key with the same file and options answers the same job again.
+    pub(crate) async fn finish(
+        mut self,
+        app: &App,
+        params: ImportParams,
+        key: &str,
+    ) -> Result<JobId, Error> {
+        let options = (&params.mapping, &params.currency, params.dry_run);
+        self.hash.update(format!("{options:?}"));
+        let hash = self.hash.finalize_reset().to_vec();
         self.file.sync_all().await?;
         let params = ImportParams { file: self.path.clone(), ..params };
         let path = self.path.clone();
@@ -78,11 +91,26 @@ impl Upload {
             tokio::fs::remove_file(&self.path).await?;
             return Err(error);
         }
-        let created_by = params.actor.clone();
+        let (created_by, now) = (params.actor.clone(), app.clock.now());
         let params = serde_json::to_value(&params).map_err(std::io::Error::other)?;
         let tx = app.db.begin().await?;
+        if !key.is_empty()
+            && let Some((seen, answer)) =
+                store::answer::find(&tx, &created_by, key, now).await?
+        {
+            tokio::fs::remove_file(&self.path).await?;
+            let job = String::from_utf8_lossy(&answer).parse().map_err(std::io::Error::other)?;
+            return if seen == hash { Ok(job) } else { Err(Error::KeyReused) };
+        }
+        let actor = created_by.clone();
         let job = NewJob { kind: KIND, params, created_by, run_at: None };
         let id = app.jobs.create(&tx, job).await?;
+        if !key.is_empty() {
+            let answer = id.to_string().into_bytes();
+            store::answer::keep(&tx, &actor, key, hash, answer, now)
+                .await
+                .on_constraint("kept_answer", Error::KeyRaced)?;
+        }
         tx.commit().await?;
         app.jobs.wake();
         Ok(id)

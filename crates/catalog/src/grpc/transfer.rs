@@ -33,6 +33,7 @@ impl TransferService for Transfers {
         let Some(Part::Options(options)) = first else {
             return Err(Error::field("options", "must come first").into());
         };
+        let key = options.idempotency_key.clone();
         let params = self.params(options, actor);
         let mut upload = Upload::begin(&self.app).await?;
         let received = receive(&mut parts, &mut upload).await;
@@ -40,7 +41,7 @@ impl TransferService for Transfers {
             upload.give_up().await;
             return Err(status);
         }
-        let id = upload.finish(&self.app, params).await?;
+        let id = upload.finish(&self.app, params, &key).await?;
         Ok(Response::new(ImportProductsResponse { job_id: id.to_string() }))
     }
 

@@ -45,6 +45,7 @@ impl<H: Handler> Attempt for H {
                 return Err(error);
             }
         };
+        crash::point("consumer.handled");
         tx.commit().await?;
         crash::point("consumer.committed");
         if new > 0

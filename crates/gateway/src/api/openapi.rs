@@ -2,7 +2,7 @@
 //! common.
 use std::sync::Arc;
 
-use axum::response::{Html, IntoResponse};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::openapi::path::Operation;
@@ -11,7 +11,6 @@ use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
-use utoipa_scalar::Scalar;
 
 use crate::config::Config;
 use crate::http::Site;
@@ -103,13 +102,8 @@ fn problem(description: &str) -> Response {
         .build()
 }
 
-/// The document and a page to read it.
+/// The document; `pages::reader` shows it to people.
 pub(crate) fn router(document: Arc<OpenApi>) -> Router<Site> {
-    let page = Scalar::new((*document).clone()).to_html();
-    Router::new()
-        .route(
-            "/api/openapi.json",
-            get(move || async move { Json((*document).clone()).into_response() }),
-        )
-        .route("/api/docs", get(move || async move { Html(page.clone()) }))
+    let json = move || async move { Json((*document).clone()).into_response() };
+    Router::new().route("/api/openapi.json", get(json))
 }

@@ -48,6 +48,7 @@ pub(crate) struct ImportStarted {
 /// Imports products from a CSV file, as a job.
 #[utoipa::path(post, path = "/api/admin/products/import", tag = "products",
     request_body(content = ImportForm, content_type = "multipart/form-data"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "the same key with the same file answers the same job")),
     responses((status = 202, body = ImportStarted)), security(("bearer" = [])))]
 pub(crate) async fn import(
     State(site): State<Site>,

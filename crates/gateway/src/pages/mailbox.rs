@@ -2,7 +2,6 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderValue, header};
 use souk_proto::notifier::v1::{
     GetLetterRequest, GetMailboxStateRequest, Letter, ListLettersRequest,
 };
@@ -41,6 +40,7 @@ struct Mailbox {
 struct LetterPage {
     line: Line,
     text: String,
+    html: String,
 }
 
 pub(super) async fn list(
@@ -66,25 +66,8 @@ pub(super) async fn letter(
     here(&site, peer.0).await?;
     let letter = site.clients.letters.clone().get_letter(GetLetterRequest { id }).await?;
     let letter = letter.into_inner();
-    let text = letter.text.clone();
-    show(LetterPage { line: letter.into(), text })
-}
-
-/// The letter's HTML by itself, in a frame that runs nothing.
-pub(super) async fn html(
-    State(site): State<Site>,
-    peer: axum::Extension<Peer>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    here(&site, peer.0).await?;
-    let letter = site.clients.letters.clone().get_letter(GetLetterRequest { id }).await?;
-    let mut response = Html(letter.into_inner().html).into_response();
-    let headers = response.headers_mut();
-    let nothing =
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
-    headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    Ok(response)
+    let (text, html) = (letter.text.clone(), letter.html.clone());
+    show(LetterPage { line: letter.into(), text, html })
 }
 
 /// Only with the folder sender, and only for peers on this machine; else there is no such page.

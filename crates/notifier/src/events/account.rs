@@ -1,7 +1,7 @@
 //! Account events: who closed, or lost the role, gets no letters any more.
 use std::collections::HashSet;
 
-use souk_events::{Envelope, HandleError, Handler};
+use souk_events::{Envelope, HandleError, Handler, registry};
 use souk_proto::events::v1::UserChanged;
 use souk_storage::Tx;
 use souk_values::UserId;
@@ -9,6 +9,10 @@ use souk_values::UserId;
 use super::failed;
 use crate::app::{AccountNews, App, Standing};
 use crate::clients::accounts::Accounts;
+
+/// Events that are news of an account.
+const KNOWN: [&str; 3] =
+    [registry::USER_CREATED, registry::USER_CHANGED, registry::USER_DELETED];
 
 /// Hears `notifier.account.v1`.
 pub struct AccountHandler {
@@ -67,6 +71,9 @@ fn changes_role(user: &UserChanged) -> bool {
 
 fn from_proto(event: &Envelope, receivers: &Receivers) -> Result<AccountNews, HandleError> {
     let poisoned = |what: &str| HandleError::Poisoned(what.to_owned());
+    if !KNOWN.contains(&event.event_type.as_str()) {
+        return Err(HandleError::Poisoned(format!("nobody here knows {}", event.event_type)));
+    }
     let message: UserChanged =
         event.decode().map_err(|_| poisoned("the payload is no UserChanged"))?;
     let user: UserId = message.user_id.parse().map_err(|_| poisoned("the user id is not one"))?;

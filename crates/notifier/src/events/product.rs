@@ -1,5 +1,5 @@
 //! Product changes: everybody who gets notices is told.
-use souk_events::{Envelope, HandleError, Handler};
+use souk_events::{Envelope, HandleError, Handler, registry};
 use souk_proto::events::v1::{ProductChanged, ProductState};
 use souk_proto::types::v1::Money as WireMoney;
 use souk_storage::Tx;
@@ -9,6 +9,14 @@ use super::failed;
 use crate::app::{App, Notice, Recipients};
 use crate::clients::accounts::Accounts;
 use crate::domain::change::{FieldChange, Kind};
+
+/// Events of which letters tell.
+const KNOWN: [&str; 4] = [
+    registry::PRODUCT_CREATED,
+    registry::PRODUCT_CHANGED,
+    registry::PRODUCT_DELETED,
+    registry::PRODUCT_RESTORED,
+];
 
 /// Hears `notifier.product.v1`.
 pub struct ProductHandler {
@@ -52,6 +60,9 @@ impl Handler for ProductHandler {
 /// What letters need of the event; nothing when nobody is to be written to.
 pub fn from_proto(event: &Envelope) -> Result<Option<Notice>, HandleError> {
     let poisoned = |what: &str| HandleError::Poisoned(what.to_owned());
+    if !KNOWN.contains(&event.event_type.as_str()) {
+        return Err(HandleError::Poisoned(format!("nobody here knows {}", event.event_type)));
+    }
     let message: ProductChanged =
         event.decode().map_err(|_| poisoned("the payload is no ProductChanged"))?;
     if message.quiet {

@@ -64,7 +64,7 @@ impl Sources {
                 value.parse().unwrap_or_else(|e: std::convert::Infallible| match e {});
             figment = figment.merge((key.as_str(), value));
         }
-        let all: Dict = figment.extract().map_err(|e| sentence(&e))?;
+        let all: Dict = figment.extract().map_err(|e| sentence(&e, ""))?;
         Loaded::sort(all)
     }
 }
@@ -158,19 +158,17 @@ fn merge(dict: &mut Dict, name: &str, value: Value) {
 }
 
 fn typed<T: DeserializeOwned>(dict: Dict, section: &str) -> Result<T, SettingsError> {
-    Figment::from(Serialized::globals(dict)).extract().map_err(|e| {
-        let text = sentence(&e).0;
-        SettingsError(if section.is_empty() {
-            text
-        } else {
-            format!("in section {section}: {text}")
-        })
-    })
+    Figment::from(Serialized::globals(dict)).extract().map_err(|e| sentence(&e, section))
 }
 
-/// One sentence: what is wrong, with which key, and where it was said.
-fn sentence(error: &figment::Error) -> SettingsError {
-    SettingsError(error.clone().into_iter().map(|e| e.to_string()).collect::<Vec<_>>().join("; "))
+/// One sentence: which key, and what is wrong with it.
+fn sentence(error: &figment::Error, section: &str) -> SettingsError {
+    let each = error.clone().into_iter().map(|e| {
+        let mut key: Vec<&str> = if section.is_empty() { vec![] } else { vec![section] };
+        key.extend(e.path.iter().map(String::as_str));
+        if key.is_empty() { e.kind.to_string() } else { format!("{}: {}", key.join("."), e.kind) }
+    });
+    SettingsError(each.collect::<Vec<_>>().join("; "))
 }
 
 /// Hides what may be a secret: by name, and passwords inside URLs.

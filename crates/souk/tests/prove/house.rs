@@ -6,7 +6,6 @@ use rustix::process::Signal;
 use sea_orm::ConnectionTrait;
 use souk_storage::{Database, DatabaseSettings};
 use tempfile::TempDir;
-use tokio::process::Command;
 use uuid::Uuid;
 
 use crate::client::Client;

@@ -1,0 +1,44 @@
+//! The catalogue in a house of its own, through its generated clients, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod batch;
+mod category;
+mod check;
+mod crash;
+mod demo;
+mod door;
+mod event;
+mod export;
+mod files;
+mod idempotency;
+mod image;
+mod import;
+mod list;
+mod paging;
+mod people;
+mod product;
+mod shop;
+mod shopify;
+
+/// Runs each test on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let shop = crate::shop::Shop::sqlite().await;
+                super::$test(&shop).await;
+                shop.close().await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let shop = crate::shop::Shop::postgres().await;
+                super::$test(&shop).await;
+                shop.close().await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;

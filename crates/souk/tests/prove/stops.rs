@@ -1,0 +1,107 @@
+//! Told to stop under load, the shop is not ready at once, finishes what it has taken, ends in
+//! time, and has lost nothing when it opens again.
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::amounts::amount;
+use crate::checker::judge;
+use crate::client::Client;
+use crate::evidence::show;
+use crate::facts::{Letterbox, gather};
+use crate::house::{Ground, House, WHOLE};
+use crate::load::Load;
+use crate::process::until;
+
+/// What an orchestrator gives a process before it kills it.
+const IN_TIME: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_under_load_breaks_and_loses_nothing_on_sqlite() {
+    stopping_under_load_breaks_and_loses_nothing(Ground::folder(), "SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_under_load_breaks_and_loses_nothing_on_servers() {
+    let ground = Ground::servers().await;
+    stopping_under_load_breaks_and_loses_nothing(ground, "PostgreSQL and RabbitMQ").await;
+}
+
+async fn stopping_under_load_breaks_and_loses_nothing(ground: Ground, store: &str) {
+    // time for load balancers to notice
+    let mut house = House::whole(ground.with("SOUK_STOP__DELAY_S", "1")).await;
+    let client = house.client.clone();
+    for round in 0..amount(1, 20) {
+        let load = Load::start(&client).await;
+        load.begin("SIGTERM");
+        load.progress(load.done() + 20).await;
+        let mut slow = Slow::begin(&client, &client.create(&format!("Slow {round}")).await).await;
+
+        let told = Instant::now();
+        house.term(WHOLE);
+        let unready = until(IN_TIME, async || client.status("/readyz").await != Some(200));
+        assert!(unready.await, "still ready");
+        assert_eq!(client.status("/readyz").await, Some(503), "it says so while it can");
+        // load balancers send nobody new; what is in flight ends
+        load.killed();
+        let history = load.end().await;
+        let closed =
+            until(IN_TIME, async || TcpStream::connect(client.address()).await.is_err());
+        assert!(closed.await, "still open");
+        let answer = slow.end().await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "a request in flight: {answer:?}");
+        let patience = IN_TIME.saturating_sub(told.elapsed());
+        assert_eq!(house.stopped(WHOLE, patience).await, Some(0), "the exit code");
+        let failed = history.failed();
+        assert!(failed.is_empty(), "{} requests failed: {failed:?}", failed.len());
+
+        house.start_missing();
+        house.ready().await;
+        let data = house.data();
+        let facts = gather(&client, &history, Letterbox::Folder(&data)).await;
+        // the slow change and those of earlier rounds have their letters too
+        let verdict = judge(&history, &facts.of(&history.products));
+        let title = format!("Stop {round} (SIGTERM) under load, {store}");
+        show("stops", &title, &verdict);
+        verdict.must_be_kept(|_| 0);
+        let slowed = facts.events.iter().any(|event| event.product == slow.product && event.sent
+            && event.version == 2);
+        assert!(slowed, "the change that was in flight has no event");
+    }
+}
+
+/// A change whose body arrives in two parts.
+struct Slow {
+    product: String,
+    stream: TcpStream,
+    rest: String,
+}
+
+impl Slow {
+    /// Sends the head and half of the body.
+    async fn begin(client: &Client, product: &str) -> Self {
+        let body = r#"{"name": "Lamp that took its time", "price": "77.77"}"#;
+        let (first, rest) = body.split_at(body.len() / 2);
+        let token = client.token().await.unwrap();
+        let head = format!(
+            "PUT /api/products/{product} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{first}",
+            client.address(),
+            body.len()
+        );
+        let mut stream = TcpStream::connect(client.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self { product: product.to_owned(), stream, rest: rest.to_owned() }
+    }
+
+    /// Sends the rest; the answer.
+    async fn end(&mut self) -> String {
+        self.stream.write_all(self.rest.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = self.stream.read_to_end(&mut answer);
+        let read = tokio::time::timeout(IN_TIME, read).await.expect("an answer in time");
+        read.expect("an answer, and then the end of the connection");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
