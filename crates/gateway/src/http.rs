@@ -110,6 +110,7 @@ pub(crate) fn router(site: &Site) -> Router {
     router
         .merge(api::openapi::router(document.clone()))
         .merge(pages::router(document))
+        .route_layer(middleware::from_fn(edge::note_route))
         .fallback(|| async { problem::Problem::not_found() })
         .method_not_allowed_fallback(|| async {
             problem::Problem::new(

@@ -12,7 +12,7 @@ mod run;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use souk_cache::Cache;
 use souk_events::Bus;
@@ -40,6 +40,8 @@ pub struct House {
     ready: Arc<crate::health::Readiness>,
     delay: std::time::Duration,
     drain: std::time::Duration,
+    /// The way to accounts, by which the verifier asks for public keys.
+    _keys: Arc<OnceLock<Transport>>,
     _lock: Option<DataLock>,
 }
 

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use souk_jobs::NewJob;
+use souk_rpc::Violation;
 use souk_storage::OnConstraint;
 use souk_values::{Currency, JobId};
 use tokio::io::AsyncWriteExt;
@@ -19,6 +20,7 @@ pub(crate) use scratch::Scratch;
 pub(crate) use source::Source;
 
 use crate::app::App;
+use crate::domain::import::layout;
 use crate::error::Error;
 use crate::store;
 
@@ -36,6 +38,13 @@ pub(crate) struct ImportParams {
     pub(crate) currency: String,
     pub(crate) dry_run: bool,
     pub(crate) actor: String,
+}
+
+/// What became of an upload.
+enum New {
+    Job,
+    /// It repeated one that was taken before.
+    Nothing,
 }
 
 /// A file on its way in.
@@ -65,45 +74,47 @@ impl Upload {
     }
 
     /// Makes the file and the job durable; checks at once what can be checked without reading on:
-    /// currency, header, mapping. The same key with the same file and options answers the same job again.
+    /// currency, header, mapping. The same key with the same file and options answers the same job
+    /// again.
     pub(crate) async fn finish(
         mut self,
         app: &App,
         params: ImportParams,
         key: &str,
     ) -> Result<JobId, Error> {
+        let taken = self.accept(app, params, key).await;
+        if !matches!(taken, Ok((_, New::Job))) {
+            // a file of which no job was made is nobody's
+            self.give_up().await;
+        }
+        taken.map(|(id, _)| id)
+    }
+
+    async fn accept(
+        &mut self,
+        app: &App,
+        params: ImportParams,
+        key: &str,
+    ) -> Result<(JobId, New), Error> {
         let options = (&params.mapping, &params.currency, params.dry_run);
         self.hash.update(format!("{options:?}"));
         let hash = self.hash.finalize_reset().to_vec();
         self.file.sync_all().await?;
         let params = ImportParams { file: self.path.clone(), ..params };
-        let path = self.path.clone();
-        let mapping = params.mapping.clone();
-        let checked =
-            tokio::task::spawn_blocking(move || Source::open(&path, &mapping).map(|_| ()))
-                .await
-                .map_err(std::io::Error::other)?;
-        let broken = checked.map_err(|sentence| Error::field("file", sentence)).and_then(|()| {
-            let known = params.currency.parse::<Currency>();
-            known.map(|_| ()).map_err(|e| Error::field("currency", e))
-        });
-        if let Err(error) = broken {
-            tokio::fs::remove_file(&self.path).await?;
-            return Err(error);
-        }
-        let (created_by, now) = (params.actor.clone(), app.clock.now());
+        self.check(&params).await?;
+        let (actor, now) = (params.actor.clone(), app.clock.now());
         let params = serde_json::to_value(&params).map_err(std::io::Error::other)?;
         let tx = app.db.begin().await?;
         if !key.is_empty()
-            && let Some((seen, answer)) =
-                store::answer::find(&tx, &created_by, key, now).await?
+            && let Some((seen, answer)) = store::answer::find(&tx, &actor, key, now).await?
         {
-            tokio::fs::remove_file(&self.path).await?;
+            if seen != hash {
+                return Err(Error::KeyReused);
+            }
             let job = String::from_utf8_lossy(&answer).parse().map_err(std::io::Error::other)?;
-            return if seen == hash { Ok(job) } else { Err(Error::KeyReused) };
+            return Ok((job, New::Nothing));
         }
-        let actor = created_by.clone();
-        let job = NewJob { kind: KIND, params, created_by, run_at: None };
+        let job = NewJob { kind: KIND, params, created_by: actor.clone(), run_at: None };
         let id = app.jobs.create(&tx, job).await?;
         if !key.is_empty() {
             let answer = id.to_string().into_bytes();
@@ -113,7 +124,23 @@ impl Upload {
         }
         tx.commit().await?;
         app.jobs.wake();
-        Ok(id)
+        Ok((id, New::Job))
+    }
+
+    async fn check(&self, params: &ImportParams) -> Result<(), Error> {
+        let (path, mapping) = (self.path.clone(), params.mapping.clone());
+        let open = move || Source::open(&path, &mapping).map(|_| ());
+        let header = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)?;
+        let mut broken: Vec<Violation> = Vec::new();
+        if let Err(sentence) = layout::check(&params.mapping) {
+            broken.push(Violation::new("map", sentence));
+        } else if let Err(sentence) = header {
+            broken.push(Violation::new("file", sentence));
+        }
+        if let Err(e) = params.currency.parse::<Currency>() {
+            broken.push(Violation::new("currency", e));
+        }
+        if broken.is_empty() { Ok(()) } else { Err(Error::Invalid(broken)) }
     }
 
     /// Throws the file away.

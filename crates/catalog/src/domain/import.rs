@@ -71,8 +71,11 @@ pub(crate) fn product(fields: &Fields, shop: Currency) -> Result<(Sku, Patch), R
         }
     };
     let mut patch = Patch::default();
+    // rows of a shop's own export are goods, whatever they are called and cost
+    let own = get("slug").is_some();
+    let till = !own && get("handle").is_none();
     let sku = match Sku::parse(get("sku").unwrap_or_default()) {
-        Ok(sku) if NO_GOODS.contains(&sku.as_str().to_uppercase().as_str()) => {
+        Ok(sku) if till && NO_GOODS.contains(&sku.as_str().to_uppercase().as_str()) => {
             return Err(Refused::Skipped(format!("{sku} is a code for what is no goods")));
         }
         Ok(sku) => sku,
@@ -85,7 +88,7 @@ pub(crate) fn product(fields: &Fields, shop: Currency) -> Result<(Sku, Patch), R
     };
     if let Some(text) = get("price") {
         match Money::parse_price(text, currency) {
-            Ok(price) if price.minor == 0 && get("kind") != Some("digital") => {
+            Ok(price) if price.minor == 0 && !own && get("kind") != Some("digital") => {
                 return Err(Refused::Skipped("the price is zero".to_owned()));
             }
             Ok(price) => patch.price = Some(price),

@@ -24,11 +24,8 @@ async fn update(shop: &Shop, key: &str, fields: ProductFields) -> Result<Product
 }
 
 async fn a_check_names_what_is_broken_and_what_is_missing(shop: &Shop) {
-    let fields = ProductFields {
-        stock: Some(-1),
-        category: Some("nowhere".into()),
-        ..Default::default()
-    };
+    let fields =
+        ProductFields { stock: Some(-1), category: Some("nowhere".into()), ..Default::default() };
     assert_eq!(broken_fields(create(shop, fields).await), ["stock", "name", "price", "category"]);
     let fields = ProductFields { category: Some("nowhere".into()), ..named("A", "1") };
     assert_eq!(broken_fields(create(shop, fields).await), ["category"]);

@@ -23,8 +23,8 @@ impl Shop {
         let mut parts = vec![Part::Options(options)];
         // odd chunks: rows and characters are cut anywhere
         parts.extend(file.chunks(4_097).map(|chunk| Part::Chunk(chunk.to_vec())));
-        let stream = futures::stream::iter(parts)
-            .map(|part| ImportProductsRequest { part: Some(part) });
+        let stream =
+            futures::stream::iter(parts).map(|part| ImportProductsRequest { part: Some(part) });
         let mut client = TransferServiceClient::new(self.operator());
         Ok(answer(client.import_products(stream)).await?.job_id)
     }

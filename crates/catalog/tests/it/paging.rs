@@ -50,7 +50,10 @@ async fn a_walk_meets_every_product_once_while_others_are_made(shop: &Shop) {
         let mut old: Vec<&String> = met.iter().filter(|sku| sku.starts_with("old")).collect();
         let walked = met.len();
         old.sort();
-        assert_eq!(old, ["old 0", "old 1", "old 2", "old 3", "old 4", "old 5", "old 6", "old 7", "old 8"]);
+        assert_eq!(
+            old,
+            ["old 0", "old 1", "old 2", "old 3", "old 4", "old 5", "old 6", "old 7", "old 8"]
+        );
         met.sort();
         met.dedup();
         assert_eq!(met.len(), walked, "met twice by {sort}");

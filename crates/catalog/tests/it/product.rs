@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use souk_proto::catalog::v1::{
-    OptionalText, ProductFields, ProductKind, StringList, StringMap,
-};
+use souk_proto::catalog::v1::{OptionalText, ProductFields, ProductKind, StringList, StringMap};
 use souk_rpc::Kind;
 
 use crate::shop::{Shop, broken_fields, named, refusal};
@@ -26,7 +24,8 @@ crate::on_both! {
 }
 
 pub(crate) fn everything() -> ProductFields {
-    let list = |values: &[&str]| StringList { values: values.iter().map(|v| (*v).into()).collect() };
+    let list =
+        |values: &[&str]| StringList { values: values.iter().map(|v| (*v).into()).collect() };
     ProductFields {
         sku: Some("NOVA-7/128 \"blue\"".into()),
         slug: Some("nova-7-手机".into()),
@@ -127,15 +126,26 @@ async fn every_broken_field_is_named_at_once(shop: &Shop) {
     assert_eq!(
         named,
         [
-            "attributes", "brand", "category", "condition", "currency", "description", "handle",
-            "images", "kind", "name", "old_price", "price", "sku", "slug", "stock", "tags"
+            "attributes",
+            "brand",
+            "category",
+            "condition",
+            "currency",
+            "description",
+            "handle",
+            "images",
+            "kind",
+            "name",
+            "old_price",
+            "price",
+            "sku",
+            "slug",
+            "stock",
+            "tags"
         ]
     );
-    let half = ProductFields {
-        stock: Some(-1),
-        category: Some("nowhere".into()),
-        ..Default::default()
-    };
+    let half =
+        ProductFields { stock: Some(-1), category: Some("nowhere".into()), ..Default::default() };
     assert_eq!(broken_fields(shop.create(half).await), ["stock", "name", "price", "category"]);
     assert!(shop.events().await.is_empty());
 }

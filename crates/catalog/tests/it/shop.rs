@@ -121,6 +121,10 @@ impl Shop {
         ProductServiceClient::new(self.operator()).max_decoding_message_size(8 * 1024 * 1024)
     }
 
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.place.dir.path()
+    }
+
     pub(crate) fn db(&self) -> Database {
         self.house.database("catalog").unwrap()
     }
@@ -155,8 +159,7 @@ impl Shop {
         fields: ProductFields,
     ) -> Result<Product, Failure> {
         let (key, fields) = (key.to_owned(), Some(fields));
-        let request =
-            UpdateProductRequest { key, fields, expected_version, ..Default::default() };
+        let request = UpdateProductRequest { key, fields, expected_version, ..Default::default() };
         answer(self.products().update_product(request)).await
     }
 

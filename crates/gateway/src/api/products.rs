@@ -61,7 +61,9 @@ pub(crate) async fn list(
         return Ok(render(&headers, &hot));
     }
     let request = listing(&site, query)?;
-    let found = site.clients.products.clone().list_products(request).await?.into_inner();
+    let found = site.clients.products.clone().list_products(request).await;
+    let sent_as = |field: &str| (field == "text").then(|| "q".to_owned());
+    let found = found.map_err(|status| Problem::from(status).renamed(sent_as))?.into_inner();
     let page = ProductPage::from(found);
     let rendered = Arc::new(rendered(&page, None)?);
     if session.is_none() {

@@ -6,7 +6,6 @@ use souk_proto::analytics::v1::{
     Bucket, GetProductReportRequest, GetTotalsRequest, ListTopProductsRequest, Window,
 };
 use souk_proto::catalog::v1::GetProductRequest;
-use souk_values::ProductId;
 use utoipa::ToSchema;
 
 use super::{Answer, maybe, time};
@@ -93,13 +92,9 @@ pub(crate) async fn product(
     }
     let window = window(&mut query);
     query.finish()?;
-    let product_id = match key.parse::<ProductId>() {
-        Ok(id) => id.to_string(),
-        Err(_) => {
-            let request = GetProductRequest { key, include_hidden: true };
-            site.clients.products.clone().get_product(request).await?.into_inner().id
-        }
-    };
+    // nobody looks at what never was: catalog knows
+    let request = GetProductRequest { key, include_hidden: true };
+    let product_id = site.clients.products.clone().get_product(request).await?.into_inner().id;
     let by_day = by == "day";
     let request = GetProductReportRequest { product_id, window: Some(window), by };
     let found = site.clients.reports.clone().get_product_report(request).await?.into_inner();

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::MatchedPath;
+use axum::middleware::Next;
 use axum::response::IntoResponse;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -214,7 +216,7 @@ impl Shared {
         let answer = self.within_limits(request, peer, context);
         let mut response = answer.instrument(span.clone()).await;
         let route = response.extensions_mut().remove::<Route>();
-        let route = route.map_or("other", |Route(route)| route);
+        let route = route.as_ref().map_or("other", |Route(path)| path.as_str());
         let status = response.status();
         metrics::counter!("http_requests_total", "method" => method.as_str().to_owned(),
             "route" => route.to_owned(), "status" => status.as_u16().to_string())
@@ -281,8 +283,18 @@ impl Shared {
 }
 
 /// The template of the route that answered, put into the response by a layer of the router.
-#[derive(Clone, Copy)]
-pub(crate) struct Route(pub(crate) &'static str);
+#[derive(Clone)]
+pub(crate) struct Route(pub(crate) MatchedPath);
+
+/// The layer: tells the edge which route answered.
+pub(crate) async fn note_route(request: Request<Body>, next: Next) -> Response<Body> {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(Route(route));
+    }
+    response
+}
 
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 

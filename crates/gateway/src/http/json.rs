@@ -108,8 +108,11 @@ impl Fields {
         sent.first().or(names.first()).copied().unwrap_or_default()
     }
 
+    /// One sentence for each field: the first one stays.
     pub(crate) fn breaks(&mut self, name: &str, message: impl ToString) {
-        self.broken.push(Violation::new(name, message));
+        if !self.broken.iter().any(|known| known.field == name) {
+            self.broken.push(Violation::new(name, message));
+        }
     }
 
     pub(crate) fn string(&mut self, name: &'static str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! From settings to a started process.
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -67,7 +67,7 @@ impl House {
         });
         let tokens = Arc::new(ServiceTokens::new(&secrets.service_token, clock.clone()));
         let keys = Arc::new(OnceLock::new());
-        let verifier = Arc::new(Verifier::new(key_source(keys.clone()), clock.clone()));
+        let verifier = Arc::new(Verifier::new(key_source(Arc::downgrade(&keys)), clock.clone()));
         let phases = Phases::default();
 
         let mut built: BTreeMap<&'static str, Built> = BTreeMap::new();
@@ -132,6 +132,7 @@ impl House {
             ready: readiness,
             delay: Duration::from_secs(settings.stop.delay_s),
             drain: Duration::from_secs(settings.stop.drain_s),
+            _keys: keys,
             _lock: lock,
         })
     }
@@ -197,12 +198,14 @@ fn way_to(
         .with_context(|| format!("services.{to}.url is not an address: {url}"))
 }
 
-fn key_source(accounts: Arc<OnceLock<Transport>>) -> KeySource {
+/// Weak: the way leads into the house, whose services hold the verifier that holds this.
+fn key_source(accounts: Weak<OnceLock<Transport>>) -> KeySource {
     Arc::new(move || {
         let accounts = accounts.clone();
         Box::pin(async move {
-            let transport = accounts.get().context("accounts has no address in this process")?;
-            let mut client = SessionServiceClient::new(transport.clone());
+            let known = accounts.upgrade().context("the process has stopped")?;
+            let way = known.get().context("accounts has no address in this process")?;
+            let mut client = SessionServiceClient::new(way.clone());
             Ok(client.get_keys(GetKeysRequest {}).await?.into_inner().jwks_json)
         })
     })

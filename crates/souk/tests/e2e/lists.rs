@@ -185,6 +185,8 @@ async fn what_is_no_cursor_and_no_parameter_is_refused(backend: Backend) {
         ("colour=red", "colour"),
         ("active=2", "active"),
         ("condition=eaten", "condition"),
+        ("q=a+b+c+d+e+f+g+h+i+j+k", "q"),
+        ("q=%00", "q"),
     ];
     for (query, field) in refused {
         let answer = anonymous.get(&format!("/api/products?{query}")).await;

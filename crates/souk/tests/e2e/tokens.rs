@@ -125,7 +125,7 @@ fn broken(forge: &Forge, jwks: &Value) -> Vec<(String, String)> {
         add(&format!("without {name}"), forge.without_claim(name));
     }
     let mut changed = forge.claims.clone();
-    changed["role"] = json!("admin");
+    changed["role"] = json!("owner");
     let (signed, signature) = good.rsplit_once('.').expect("dots");
     add("changed claims", format!("{}.{signature}", Forge::joined(&forge.header, &changed)));
     add("changed signature", format!("{signed}.{}", "A".repeat(signature.len())));

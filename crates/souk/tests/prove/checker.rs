@@ -90,7 +90,7 @@ pub(crate) fn judge(history: &History, facts: &Facts) -> Verdict {
     letters(facts, &mut rows, cell);
     rows[0].doubled += facts.changes.saturating_sub(facts.events.len() as u64);
     rows[0].lost += (facts.events.len() as u64).saturating_sub(facts.changes);
-    Verdict { rows, views: views(history, facts) }
+    Verdict { rows, views: views(history, facts), parked: facts.parked.clone() }
 }
 
 /// One line and one letter for each event: the shop has one admin.

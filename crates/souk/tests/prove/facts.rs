@@ -11,7 +11,7 @@ use crate::load::History;
 use crate::process::until;
 
 /// For draining what the faults dammed up; a bound, not a promise.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One product event as catalog's outbox has it.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct Facts {
     pub(crate) counted: Vec<u64>,
     /// Changes that analytics counted.
     pub(crate) changes: u64,
+    /// Dead letters, with their reasons.
+    pub(crate) parked: Vec<String>,
     /// Version and price of each product now.
     pub(crate) now: Vec<(u64, i64)>,
 }
@@ -99,12 +101,14 @@ pub(crate) async fn gather(client: &Client, history: &History, letters: Letterbo
     }
     let events = client.items("/api/admin/events?service=catalog").await;
     let ledger = client.items("/api/admin/notifications").await;
+    let parked = client.read("/api/admin/dead-letters?limit=100").await;
     Facts {
         events: events.iter().map(event).collect(),
         ledger: ledger.iter().map(line).collect(),
         arrived: letters.arrived(),
         counted,
         changes: totals["product_changes"].as_u64().unwrap(),
+        parked: parked["items"].as_array().unwrap().iter().map(Value::to_string).collect(),
         now,
     }
 }
@@ -162,6 +166,7 @@ impl Facts {
             changes: self.changes.saturating_sub(others),
             counted: self.counted.clone(),
             now: self.now.clone(),
+            parked: self.parked.clone(),
             events,
             ledger,
             arrived,

@@ -82,20 +82,31 @@ impl Layout {
         mapping: &BTreeMap<String, String>,
         position: impl Fn(&str) -> Option<usize>,
     ) -> Result<Self, String> {
-        if !mapping.contains_key("sku") {
-            return Err("the mapping must say which column is the sku".to_owned());
-        }
+        check(mapping)?;
         let mut columns = Vec::new();
         for (field, column) in mapping {
-            let known = field_named(field).ok_or_else(|| {
-                format!("the mapping names no field {field:?}; fields: {}", FIELDS.join(", "))
-            })?;
+            let Some(known) = field_named(field) else { continue };
             let at = position(column).ok_or_else(|| {
                 format!("the file has no column {column:?}; columns: {}", header.join(", "))
             })?;
             columns.push((known, at));
         }
         Ok(Self::Columns(columns))
+    }
+}
+
+/// What can be wrong with a mapping, whatever the file holds.
+pub(crate) fn check(mapping: &BTreeMap<String, String>) -> Result<(), String> {
+    if let Some(unknown) = mapping.keys().find(|field| field_named(field).is_none()) {
+        return Err(format!(
+            "the mapping names no field {unknown:?}; fields: {}",
+            FIELDS.join(", ")
+        ));
+    }
+    if mapping.is_empty() || mapping.contains_key("sku") {
+        Ok(())
+    } else {
+        Err("the mapping must say which column is the sku".to_owned())
     }
 }
 

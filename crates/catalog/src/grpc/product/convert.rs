@@ -133,10 +133,12 @@ pub(super) fn filter(
     };
     no_nul("brand", &request.brand);
     no_nul("text", &request.text);
-    no_nul("condition", &request.condition);
     request.tags.iter().for_each(|tag| no_nul("tag", tag));
     if request.text.split_whitespace().count() > 10 {
         broken.push(Violation::new("text", "must have at most 10 words"));
+    }
+    if let Err(sentence) = rules::condition(&request.condition) {
+        broken.push(Violation::new("condition", sentence));
     }
     let category = match request.category.as_str() {
         "" => None,

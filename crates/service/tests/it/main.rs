@@ -1,0 +1,12 @@
+//! The frame with tiny services in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod ending;
+mod environment;
+mod house;
+mod lock;
+mod neighbors;
+mod secrets;
+mod settings;
+mod shown;
+mod tenants;
