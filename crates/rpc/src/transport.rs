@@ -181,8 +181,7 @@ impl Service<Request<Body>> for Transport {
     }
 }
 
-/// A connection that breaks in the middle of an answer is the same to the caller as one that could
-/// not be made.
+/// A connection may break in the middle of an answer, too.
 fn received(response: Response<Body>, to: Arc<str>) -> Result<Response<Body>, Status> {
     if code_of(response.headers()) == Some(Code::Cancelled)
         && Status::from_header_map(response.headers()).is_some_and(|s| s.message() == TONIC_TIMEOUT)
@@ -195,15 +194,26 @@ fn received(response: Response<Body>, to: Arc<str>) -> Result<Response<Body>, St
 /// What tonic says, with CANCELLED, when its own timer was first.
 const TONIC_TIMEOUT: &str = "Timeout expired";
 
+/// 503 promises that nothing was accepted, so only a call that never left is one; where the
+/// connection broke later, nobody here knows.
 fn unreachable(to: &str, error: &(dyn std::error::Error + 'static)) -> Status {
+    let mut never_left = false;
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
             return late();
         }
+        never_left |= error.is::<tonic::ConnectError>()
+            || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
         cause = error.source();
     }
-    tracing::warn!(to, error = crate::failure::chain(error), "service cannot be reached");
-    let message = format!("{to} cannot answer at the moment");
-    Failure::new(Kind::Unavailable, "service_unavailable", message).into()
+    let told = crate::failure::chain(error);
+    if never_left {
+        tracing::warn!(to, error = told, "service cannot be reached");
+        let message = format!("{to} cannot answer at the moment");
+        return Failure::new(Kind::Unavailable, "service_unavailable", message).into();
+    }
+    tracing::warn!(to, error = told, "answer lost");
+    let message = format!("{to} did not finish its answer: look whether it was done");
+    Failure::new(Kind::Timeout, "answer_lost", message).into()
 }

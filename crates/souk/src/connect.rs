@@ -13,7 +13,7 @@ use crate::serve::keepers;
 /// A way to the services.
 pub(crate) enum Connection {
     /// A server runs on this data directory: its operator socket.
-    Server(Loaded),
+    Server(Box<Loaded>),
     /// The services, in this process.
     Own(Box<House>),
 }
@@ -27,7 +27,7 @@ impl Connection {
         if !loaded.settings.is_networked() {
             match DataLock::take(&loaded.settings.data_dir) {
                 Ok(free) => drop(free),
-                Err(LockError::Held(_)) => return Ok(Self::Server(loaded)),
+                Err(LockError::Held(_)) => return Ok(Self::Server(Box::new(loaded))),
                 Err(error) => return Err(error.into()),
             }
         }

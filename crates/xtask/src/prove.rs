@@ -1,4 +1,4 @@
-//! `cargo xtask prove`: the journeys named `prove_…`, in release mode and in full counts.
+//! `cargo xtask prove`: the proofs of `crates/souk/tests/prove`, in release mode.
 
 use anyhow::Result;
 use clap::Args;
@@ -9,7 +9,7 @@ use crate::workspace::{cargo, root};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The proof to run, without its `prove_`; all of them if none is named
+    /// The proof to run: kills, broker, stops, mail or poison; all of them if none is named
     name: Option<String>,
     /// The full counts of the reliability promises instead of a short run
     #[arg(long)]
@@ -19,8 +19,8 @@ pub(crate) struct Options {
 /// `cargo xtask prove`
 pub(crate) fn run(options: &Options) -> Result<()> {
     process::run(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
-    let e2e = ["test", "--release", "--package", "souk-souk", "--test", "e2e"];
-    process::run(cargo().args(e2e).arg("--no-run"))?;
+    let prove = ["test", "--release", "--package", "souk-souk", "--test", "prove"];
+    process::run(cargo().args(prove).arg("--no-run"))?;
 
     // The head of a table of evidence: figures without a commit and a date prove nothing.
     let mode = if options.full { "full" } else { "short" };
@@ -31,8 +31,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("proofs ({mode} counts), commit {}, {date}", commit.trim());
 
     let mut proofs = cargo();
-    proofs.args(e2e).env("SOUK_PROVE", mode).arg("--no-fail-fast").arg("--");
-    proofs.arg(format!("prove_{}", options.name.as_deref().unwrap_or_default()));
+    proofs.args(prove).env("SOUK_PROVE", mode).arg("--no-fail-fast").arg("--");
+    proofs.args(&options.name);
     // One at a time: a proof counts and kills, and may not share the machine with another.
     test::with_servers({
         proofs.args(["--nocapture", "--test-threads=1"]);

@@ -190,10 +190,13 @@ fn set(product: &mut Product, patch: &Patch) {
     }
 }
 
+/// A field as people read it.
+type Print = fn(&Product) -> String;
+
 /// The fields in which two states differ, in the order people read them. `None`: everything that is
 /// set is new.
 pub(crate) fn changes(old: Option<&Product>, new: &Product) -> Vec<Change> {
-    let fields: [(&'static str, fn(&Product) -> String); 16] = [
+    let fields: [(&'static str, Print); 16] = [
         ("sku", |p| p.sku.to_string()),
         ("name", |p| p.name.clone()),
         ("price", |p| p.price.to_string()),
@@ -213,7 +216,7 @@ pub(crate) fn changes(old: Option<&Product>, new: &Product) -> Vec<Change> {
         ("handle", |p| p.handle.clone()),
         ("description", |p| p.description.clone()),
     ];
-    let printed = |p: Option<&Product>, f: fn(&Product) -> String| p.map(f).unwrap_or_default();
+    let printed = |p: Option<&Product>, f: Print| p.map(f).unwrap_or_default();
     fields
         .into_iter()
         .map(|(field, f)| Change { field, old: printed(old, f), new: f(new) })

@@ -38,9 +38,6 @@ impl ProductService for Products {
     ) -> Result<Response<Product>, Status> {
         let hidden = sees_hidden(&caller(&request), request.get_ref().include_hidden);
         let key = request.into_inner().key;
-        if key.contains('\0') {
-            return Err(Error::ProductNotFound.into());
-        }
         let found = store::product::find(self.app.db.read(), &key).await.map_err(Error::from)?;
         let found = found.filter(|p| p.active || hidden).ok_or(Error::ProductNotFound)?;
         Ok(Response::new(convert::to_proto(&found)))

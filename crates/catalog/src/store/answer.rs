@@ -7,7 +7,6 @@ use souk_storage::Tx;
 /// How long a key is remembered.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "kept_answer")]
 pub(crate) struct Model {
@@ -19,6 +18,9 @@ pub(crate) struct Model {
     pub(crate) answer: Vec<u8>,
     pub(crate) created_at: DateTime<Utc>,
 }
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

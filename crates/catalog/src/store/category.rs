@@ -11,7 +11,6 @@ use crate::domain::category::CategoryPath;
 /// As many as a shop may have.
 const MAX: u64 = 10_000;
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "category")]
 pub(crate) struct Model {
@@ -21,6 +20,9 @@ pub(crate) struct Model {
     pub(crate) name: String,
     pub(crate) created_at: DateTime<Utc>,
 }
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

@@ -14,7 +14,6 @@ pub(crate) use write::{any, insert_many, update_many};
 use crate::domain::category::CategoryPath;
 use crate::domain::product::{Kind, Product};
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "product")]
 pub(crate) struct Model {
@@ -46,6 +45,9 @@ pub(crate) struct Model {
     pub(crate) updated_at: DateTime<Utc>,
 }
 
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
 impl ActiveModelBehavior for ActiveModel {}
 
 /// By id, SKU or slug, tried in this order.
@@ -63,6 +65,10 @@ async fn find_row<C: ConnectionTrait>(
     key: &str,
     lock: bool,
 ) -> Result<Option<Model>, DbErr> {
+    // PostgreSQL knows no such text and would fail
+    if key.contains('\0') {
+        return Ok(None);
+    }
     let select = |filter| {
         let select = Entity::find().filter(filter);
         if lock { select.lock_exclusive() } else { select }
@@ -170,7 +176,6 @@ pub(super) mod tag {
     use sea_orm::entity::prelude::*;
     use souk_values::ProductId;
 
-    #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "product_tag")]
     pub(crate) struct Model {
@@ -179,6 +184,9 @@ pub(super) mod tag {
         #[sea_orm(primary_key, auto_increment = false)]
         pub(crate) product_id: ProductId,
     }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }

@@ -1,5 +1,10 @@
 //! The catalogue in a house of its own, through its generated clients, on both databases.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod batch;
 mod category;

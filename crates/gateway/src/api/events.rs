@@ -41,7 +41,7 @@ pub(crate) struct EventPage {
     ("event_id" = Option<String>, Query, description = "only this one"),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
     ("cursor" = Option<String>, Query),
-), responses((status = 200, body = EventPage)), security(("bearer" = [])))]
+), responses((status = 200, body = EventPage), (status = 404, body = Problem)), security(("bearer" = [])))]
 pub(crate) async fn list(
     State(site): State<Site>,
     _may: OperationsReader,

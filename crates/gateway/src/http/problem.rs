@@ -94,6 +94,7 @@ impl Problem {
         self
     }
 
+    #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
         self.status
     }

@@ -51,7 +51,7 @@ mod tests {
         let of = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_static(text));
-            super::of(&headers)
+            of(&headers)
         };
         assert_eq!(of("abc-1"), "abc-1");
         assert_eq!(of("a b").len(), 32);

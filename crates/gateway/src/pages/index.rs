@@ -46,8 +46,8 @@ fn routes(document: &OpenApi) -> Vec<RouteView> {
     document
         .paths
         .paths
-        .iter()
-        .map(|(path, _)| {
+        .keys()
+        .map(|path| {
             let with =
                 |method: &HttpMethod| document.paths.get_path_operation(path, method.clone());
             let found: Vec<_> =

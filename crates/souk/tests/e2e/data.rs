@@ -1,5 +1,6 @@
 //! Product files, and what must become of them: computed here, independently of the shop.
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// What a file of one row per line must lead to.
@@ -42,14 +43,17 @@ pub(crate) fn folder() -> Option<PathBuf> {
     Some(told.unwrap_or(beside)).filter(|folder| folder.is_dir())
 }
 
+/// Says so on the terminal, past the test runner that swallows what tests print.
+pub(crate) fn left_out(what: &str) {
+    let _ = writeln!(std::io::stderr(), "left out, SOUK_TEST_DATA is not there: {what}");
+}
+
 /// The invoice lines of a real shop, or as many made-up ones of the same mess.
 pub(crate) fn invoice_lines() -> Vec<u8> {
     match folder() {
         Some(folder) => std::fs::read(folder.join("online-retail.csv")).expect("online-retail.csv"),
         None => {
-            eprintln!(
-                "left out: the real invoice lines (SOUK_TEST_DATA is not there); generated ones instead"
-            );
+            left_out("the real invoice lines (generated ones instead)");
             generated(8_000)
         }
     }

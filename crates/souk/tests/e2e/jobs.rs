@@ -78,9 +78,9 @@ async fn results_name_every_row_that_made_no_product(backend: Backend) {
     let file = "sku,name,price,stock,kind,colour\n\
                 A,Alpha,1.00,1,,red\n\
                 ,No code,1.00,1,,\n\
-                B,Beta,-1,1,,\n\
+                BB,Beta,-1,1,,\n\
                 C,Gamma,2.00,lots,,\n\
-                D,Delta,0,1,,\n\
+                DD,Delta,0,1,,\n\
                 POST,Postage,3.00,1,,\n\
                 E,Epsilon,1.999,1,liquid,\n\
                 A,Alpha again,1.50,,,\n\
@@ -103,9 +103,9 @@ async fn results_name_every_row_that_made_no_product(backend: Backend) {
     rows.sort();
     let expected = [
         (3, "", "rejected", "sku"),
-        (4, "B", "rejected", "price"),
+        (4, "BB", "rejected", "price"),
         (5, "C", "rejected", "stock"),
-        (6, "D", "skipped", "zero"),
+        (6, "DD", "skipped", "zero"),
         (7, "POST", "skipped", "no goods"),
         (8, "E", "rejected", "price"),
         (9, "A", "created", "prd_"),

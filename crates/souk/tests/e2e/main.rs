@@ -1,5 +1,15 @@
 //! Journeys through the whole shop, each on both back ends: what the services promise together.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed; one that is left out says so"
+)]
+
 mod bad_input;
+mod bad_people;
 mod changes;
 mod data;
 mod document;

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use souk_testkit::{Backend, Client, Shop, eventually, journeys};
 
-use crate::data::{expected, expected_of_shopify, folder, invoice_lines};
+use crate::data::{expected, expected_of_shopify, folder, invoice_lines, left_out};
 use crate::jobs::{count, imports};
 use crate::letters::{delivered, settled, with_mail};
 use crate::{SOON, finish, plan};
@@ -205,9 +205,7 @@ async fn looked_at(shop: &Shop, admin: &Client, products: &[Value]) {
 
 async fn product_files_of_shopify_come_in_and_go_out(backend: Backend) {
     let Some(folder) = folder() else {
-        println!(
-            "left out: product_files_of_shopify_come_in_and_go_out (SOUK_TEST_DATA is not there)"
-        );
+        left_out("product_files_of_shopify_come_in_and_go_out");
         return;
     };
     let shop = plan(backend).open().await;

@@ -134,7 +134,7 @@ async fn requests_of_the_second_source_work_for_users(backend: Backend) {
         (Some("Grace P."), Some(&*email))
     );
     assert_eq!(admin.put(&path, &json!({ "rol": 2 })).await.expect(200)["role"], "customer");
-    let refused = admin.put(&path, &json!({ "rol": 7, "fullname": 1 })).await;
+    let refused = admin.put(&path, &json!({ "rol": "7", "fullname": 1 })).await;
     refused.refused(422);
     let mut named = refused.broken_fields();
     named.sort();

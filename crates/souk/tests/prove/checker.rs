@@ -64,7 +64,8 @@ pub(crate) fn judge(history: &History, facts: &Facts) -> Verdict {
         facts.events.iter().map(|e| (e.product.as_str(), e.cents)).collect();
     for attempt in &history.attempts {
         let row = &mut rows[attempt.cell];
-        row.attempted += 1;
+        // a connection that nobody took is no attempt
+        row.attempted += u64::from(attempt.outcome != Outcome::Unsent);
         let happened = happened.contains(&(attempt.product.as_str(), attempt.cents));
         match attempt.outcome {
             Outcome::Done(version) => {
@@ -74,8 +75,9 @@ pub(crate) fn judge(history: &History, facts: &Facts) -> Verdict {
             }
             Outcome::Unsent => row.unexpected += u64::from(happened),
             Outcome::Unknown => row.recovered += u64::from(happened),
-            Outcome::Answered(_) => {
-                row.refused_yet_done += u64::from(happened);
+            Outcome::Answered(status) => {
+                row.recovered += u64::from(happened && status != 503);
+                row.refused_yet_done += u64::from(happened && status == 503);
             }
         }
     }
@@ -103,15 +105,17 @@ fn letters(facts: &Facts, rows: &mut [Row], cell: impl Fn(&Event) -> Option<usiz
     for event in &facts.events {
         let row = &mut rows[cell(event).unwrap_or_default()];
         let lines = lines.remove(event.id.as_str()).unwrap_or_default();
-        let arrived: u32 = lines
-            .iter()
-            .filter(|line| known.insert(line.letter.as_str()))
-            .map(|line| facts.arrived.get(&line.letter).copied().unwrap_or_default())
-            .sum();
-        let told_so = lines.iter().all(|line| line.status == "sent");
-        row.letters_lost += u64::from(lines.is_empty() || arrived == 0 || !told_so);
+        let mut came = false;
+        for line in &lines {
+            let arrived = facts.arrived.get(&line.letter).copied().unwrap_or_default();
+            came |= arrived > 0 && line.status == "sent";
+            // lines of a digest share their letter
+            if known.insert(line.letter.as_str()) {
+                row.letters_doubled += u64::from(arrived).saturating_sub(1);
+            }
+        }
+        row.letters_lost += u64::from(!came);
         row.lines_doubled += (lines.len() as u64).saturating_sub(1);
-        row.letters_doubled += u64::from(arrived).saturating_sub(1);
     }
     rows[0].unexpected += lines.len() as u64;
     let strays = facts.arrived.keys().filter(|letter| !known.contains(letter.as_str()));

@@ -111,7 +111,12 @@ impl Client {
     }
 
     /// A request of the desk that must succeed; answers the status and the body.
-    pub(crate) async fn order(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn order(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
         let token = self.token().await.expect("the shop is there");
         let method = method.parse().unwrap();
         let mut request = self.http.request(method, self.url(path)).bearer_auth(token);

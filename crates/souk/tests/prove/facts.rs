@@ -11,7 +11,7 @@ use crate::load::History;
 use crate::process::until;
 
 /// For draining what the faults dammed up; a bound, not a promise.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One product event as catalog's outbox has it.
 #[derive(Clone, Debug)]

@@ -14,8 +14,7 @@ use crate::process::{Process, free_port, tied, until};
 pub(crate) const ADMIN: &str = "admin@prove.example";
 pub(crate) const PASSWORD: &str = "a long word for proving things";
 /// All services, in the order of their start.
-pub(crate) const SERVICES: [&str; 5] =
-    ["accounts", "catalog", "analytics", "notifier", "gateway"];
+pub(crate) const SERVICES: [&str; 5] = ["accounts", "catalog", "analytics", "notifier", "gateway"];
 /// The name of the process that is all of them.
 pub(crate) const WHOLE: &str = "souk";
 

@@ -46,9 +46,7 @@ async fn poisoned_messages_block_nobody(ground: Ground, store: &str) {
     house.ready().await;
 
     let counted = until(PATIENCE, async || views(&client, &product).await >= good).await;
-    let parked = until(PATIENCE, async || {
-        dead(&client, "parked").await.len() > poison.len()
-    });
+    let parked = until(PATIENCE, async || dead(&client, "parked").await.len() > poison.len());
     let parked = parked.await;
     let letters = dead(&client, "parked").await;
     assert!(counted, "only {} of {good} good ones passed", views(&client, &product).await);

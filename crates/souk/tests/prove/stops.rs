@@ -46,8 +46,7 @@ async fn stopping_under_load_breaks_and_loses_nothing(ground: Ground, store: &st
         // load balancers send nobody new; what is in flight ends
         load.killed();
         let history = load.end().await;
-        let closed =
-            until(IN_TIME, async || TcpStream::connect(client.address()).await.is_err());
+        let closed = until(IN_TIME, async || TcpStream::connect(client.address()).await.is_err());
         assert!(closed.await, "still open");
         let answer = slow.end().await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "a request in flight: {answer:?}");
@@ -65,8 +64,10 @@ async fn stopping_under_load_breaks_and_loses_nothing(ground: Ground, store: &st
         let title = format!("Stop {round} (SIGTERM) under load, {store}");
         show("stops", &title, &verdict);
         verdict.must_be_kept(|_| 0);
-        let slowed = facts.events.iter().any(|event| event.product == slow.product && event.sent
-            && event.version == 2);
+        let slowed = facts
+            .events
+            .iter()
+            .any(|event| event.product == slow.product && event.sent && event.version == 2);
         assert!(slowed, "the change that was in flight has no event");
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Row {
     pub(crate) lost: u64,
     pub(crate) unexpected: u64,
     pub(crate) doubled: u64,
-    /// Answered with an error, and it happened.
+    /// Answered with 503, which says that nothing was accepted, and it happened.
     pub(crate) refused_yet_done: u64,
     pub(crate) letters_lost: u64,
     pub(crate) lines_doubled: u64,
@@ -84,6 +84,7 @@ impl Verdict {
         assert_eq!(sum.lost, 0, "lost\n{self}");
         assert_eq!(sum.unexpected, 0, "unexpected\n{self}");
         assert_eq!(sum.doubled, 0, "doubled\n{self}");
+        assert_eq!(sum.refused_yet_done, 0, "503 was no true word\n{self}");
         assert_eq!(sum.letters_lost, 0, "letters lost\n{self}");
         assert_eq!(sum.lines_doubled, 0, "ledger lines doubled\n{self}");
         // a letter may have been ordered during the fault before
@@ -97,7 +98,7 @@ impl fmt::Display for Verdict {
         writeln!(
             f,
             "| fault | n | attempted | acknowledged | recovered | lost | unexpected | duplicated \
-             | error, yet done | letters lost | letters doubled |"
+             | 503, yet done | letters lost | letters doubled |"
         )?;
         writeln!(f, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
         for r in self.rows.iter().chain([&self.sum()]) {

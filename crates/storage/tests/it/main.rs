@@ -1,5 +1,10 @@
 //! The pools, migrations and write transactions on SQLite and on PostgreSQL.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod database;
 mod migrate;

@@ -1,9 +1,9 @@
 //! A product's writable fields out of a body, with the other words that writers may use.
 use std::collections::BTreeMap;
 
-use souk_proto::catalog::v1::{OptionalText, ProductFields, ProductKind, StringList, StringMap};
-
-use souk_proto::catalog::v1::Product;
+use souk_proto::catalog::v1::{
+    OptionalText, Product, ProductFields, ProductKind, StringList, StringMap,
+};
 use souk_rpc::{Failure, Kind, Violation};
 use tonic::{Response, Status};
 
@@ -35,7 +35,7 @@ pub(crate) struct SentNames(BTreeMap<&'static str, &'static str>);
 
 impl SentNames {
     /// A service's refusal in the words of the client.
-    pub(crate) fn rename(&self, status: tonic::Status) -> Problem {
+    pub(crate) fn rename(&self, status: Status) -> Problem {
         Problem::from(status).renamed(|field| self.of(field))
     }
 
