@@ -75,8 +75,10 @@ pub(crate) async fn run(place: &Place, args: ServeArgs) -> anyhow::Result<ExitCo
     let loaded = place.sources(flags.into_iter().collect()).load()?;
     let services = chosen(&args.only)?;
     let telemetry = Telemetry::start(&loaded.settings.telemetry("souk"))?;
-    let house = House::start(&loaded, &services, Clock::system()).await?;
+    // ready is who has an admin and goods
+    let house = House::prepare(&loaded, &services, Clock::system()).await?;
     let password = first_start(&house, &args).await?;
+    house.open();
     banner(&house, &loaded, password);
     let clean = house.run_until(signal()).await;
     tracing::info!("stopped");

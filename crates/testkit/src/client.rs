@@ -15,6 +15,8 @@ pub(crate) fn http() -> reqwest::Client {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(120))
+        // the shop closes idle connections after 15 s: ours must be gone before
+        .pool_idle_timeout(Duration::from_secs(5))
         .build()
         .expect("an HTTP client")
 }

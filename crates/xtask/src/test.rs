@@ -44,25 +44,12 @@ impl Options {
         }
         words
     }
-
-    /// Tests of other packages start no binaries, so one crate can be tested while another is
-    /// broken.
-    fn needs_binaries(&self) -> bool {
-        self.packages.is_empty() || self.packages.iter().any(|name| package(name) == "souk-souk")
-    }
 }
 
 /// `cargo xtask test`
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if options.needs_binaries() {
-        let mut build = cargo();
-        build.args(["build", "--workspace", "--bins"]);
-        if options.locked {
-            build.arg("--locked");
-        }
-        process::run(&mut build)?;
-    }
-    // Before the servers are up, so that they do not wait for the compiler.
+    // Before the servers are up, so that they do not wait for the compiler. Cargo builds the programs that tests start
+    // along with them; a build of their own would select other features and compile everything twice.
     process::run(cargo().args(["test", "--no-run"]).args(options.common()))?;
 
     let mut tests = cargo();
@@ -160,6 +147,5 @@ not a test result: ok. 7 passed; 7 failed
     fn a_crate_may_be_called_by_its_folder() {
         let options = Options { packages: vec!["catalog".into()], ..Options::default() };
         assert_eq!(options.common(), ["--package", "souk-catalog"]);
-        assert!(!options.needs_binaries());
     }
 }

@@ -41,6 +41,18 @@ impl House {
         blueprints: &[Blueprint],
         clock: Clock,
     ) -> anyhow::Result<Self> {
+        let house = Self::prepare(loaded, blueprints, clock).await?;
+        house.open();
+        Ok(house)
+    }
+
+    /// Like [`start`](Self::start), but not ready yet: for what must be there before the first
+    /// request. [`open`](Self::open) makes it ready.
+    pub async fn prepare(
+        loaded: &Loaded,
+        blueprints: &[Blueprint],
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let settings = Arc::new(loaded.settings.clone());
         for blueprint in blueprints {
             (blueprint.check)(loaded)?;
@@ -120,7 +132,6 @@ impl House {
         let addresses =
             ports::open(&settings, &built, &mut prepared, socket, &phases, &tasks).await?;
         run::begin(prepared, &bus, &phases, &tasks);
-        readiness.started.store(true, Ordering::SeqCst);
         Ok(Self {
             built,
             addresses,
@@ -135,6 +146,11 @@ impl House {
             _keys: keys,
             _lock: lock,
         })
+    }
+
+    /// Says that it is ready.
+    pub fn open(&self) {
+        self.ready.started.store(true, Ordering::SeqCst);
     }
 
     /// Opens the databases of the services and brings their schemas up to date; for `souk migrate`.
