@@ -124,6 +124,10 @@ impl Load {
         }
     }
 
+    pub(crate) fn products(&self) -> Vec<String> {
+        self.history.lock().unwrap().products.clone()
+    }
+
     /// From now on that fault.
     pub(crate) fn begin(&self, cell: &str) {
         let mut history = self.history.lock().unwrap();

@@ -7,15 +7,17 @@ use tokio::net::TcpStream;
 
 use crate::amounts::amount;
 use crate::checker::judge;
-use crate::client::Client;
+use crate::client::{Client, Outcome};
 use crate::evidence::show;
 use crate::facts::{Letterbox, gather};
 use crate::house::{Ground, House, WHOLE};
-use crate::load::Load;
+use crate::load::{Load, Look};
 use crate::process::until;
 
 /// What an orchestrator gives a process before it kills it.
 const IN_TIME: Duration = Duration::from_secs(20);
+/// Looks at each product that are in flight when the stop begins.
+const LATE_LOOKS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopping_under_load_breaks_and_loses_nothing_on_sqlite() {
@@ -36,7 +38,14 @@ async fn stopping_under_load_breaks_and_loses_nothing(ground: Ground, store: &st
         let load = Load::start(&client).await;
         load.begin("SIGTERM");
         load.progress(load.done() + 20).await;
-        let mut slow = Slow::begin(&client, &client.create(&format!("Slow {round}")).await).await;
+        let slow_product = client.create(&format!("Slow {round}")).await;
+        let slow = Slow::change(&client, &slow_product).await;
+        let mut looks = Vec::new();
+        for product in load.products() {
+            for _ in 0..LATE_LOOKS {
+                looks.push(Slow::look(&client, &product).await);
+            }
+        }
 
         let told = Instant::now();
         house.term(WHOLE);
@@ -45,11 +54,17 @@ async fn stopping_under_load_breaks_and_loses_nothing(ground: Ground, store: &st
         assert_eq!(client.status("/readyz").await, Some(503), "it says so while it can");
         // load balancers send nobody new; what is in flight ends
         load.killed();
-        let history = load.end().await;
+        let mut history = load.end().await;
         let closed = until(IN_TIME, async || TcpStream::connect(client.address()).await.is_err());
         assert!(closed.await, "still open");
         let answer = slow.end().await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "a request in flight: {answer:?}");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "a change in flight: {answer:?}");
+        for (number, look) in looks.into_iter().enumerate() {
+            let answer = look.end().await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "a look in flight: {answer:?}");
+            let (product, outcome) = (number / LATE_LOOKS, Outcome::Done(0));
+            history.looks.push(Look { product, outcome, at: Instant::now() });
+        }
         let patience = IN_TIME.saturating_sub(told.elapsed());
         assert_eq!(house.stopped(WHOLE, patience).await, Some(0), "the exit code");
         let failed = history.failed();
@@ -64,40 +79,47 @@ async fn stopping_under_load_breaks_and_loses_nothing(ground: Ground, store: &st
         let title = format!("Stop {round} (SIGTERM) under load, {store}");
         show("stops", &title, &verdict);
         verdict.must_be_kept(|_| 0);
-        let slowed = facts
-            .events
-            .iter()
-            .any(|event| event.product == slow.product && event.sent && event.version == 2);
-        assert!(slowed, "the change that was in flight has no event");
+        let mut own = facts.events.iter().filter(|event| event.product == slow_product);
+        assert!(own.any(|event| event.sent && event.version == 2), "a change without its event");
     }
 }
 
-/// A change whose body arrives in two parts.
+/// A request that arrives in two parts.
 struct Slow {
-    product: String,
     stream: TcpStream,
     rest: String,
 }
 
 impl Slow {
-    /// Sends the head and half of the body.
-    async fn begin(client: &Client, product: &str) -> Self {
+    /// A change of which half the body is missing yet.
+    async fn change(client: &Client, product: &str) -> Self {
         let body = r#"{"name": "Lamp that took its time", "price": "77.77"}"#;
-        let (first, rest) = body.split_at(body.len() / 2);
         let token = client.token().await.unwrap();
-        let head = format!(
+        let request = format!(
             "PUT /api/products/{product} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{first}",
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             client.address(),
             body.len()
         );
+        Self::begin(client, &request, body.len() / 2).await
+    }
+
+    /// A look of which the end of the head is missing yet.
+    async fn look(client: &Client, product: &str) -> Self {
+        let address = client.address();
+        let request = format!("GET /api/products/{product} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        Self::begin(client, &request, 2).await
+    }
+
+    async fn begin(client: &Client, request: &str, missing: usize) -> Self {
+        let (first, rest) = request.split_at(request.len() - missing);
         let mut stream = TcpStream::connect(client.address()).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        Self { product: product.to_owned(), stream, rest: rest.to_owned() }
+        stream.write_all(first.as_bytes()).await.unwrap();
+        Self { stream, rest: rest.to_owned() }
     }
 
     /// Sends the rest; the answer.
-    async fn end(&mut self) -> String {
+    async fn end(mut self) -> String {
         self.stream.write_all(self.rest.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let read = self.stream.read_to_end(&mut answer);
