@@ -32,23 +32,19 @@ impl Target {
 pub(crate) struct Load {
     pub(crate) connections: usize,
     pub(crate) threads: usize,
-    /// Before anything is measured.
-    pub(crate) warm_up: Duration,
-    pub(crate) measured: Duration,
+    pub(crate) time: Duration,
 }
 
 /// What came back.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Answers with those of the warm-up.
-    pub(crate) answers: u64,
-    /// Nanoseconds of each measured answer, sorted.
+    /// Nanoseconds of each answer, sorted.
     latencies: Vec<u32>,
 }
 
 impl Outcome {
-    pub(crate) fn measured(&self) -> usize {
-        self.latencies.len()
+    pub(crate) fn answers(&self) -> u64 {
+        self.latencies.len() as u64
     }
 
     /// Milliseconds that this part of the answers took at most.
@@ -67,7 +63,7 @@ pub(crate) fn run(
     load: Load,
     seed: u64,
 ) -> Result<Outcome> {
-    let warm = Instant::now() + load.warm_up;
+    let until = Instant::now() + load.time;
     let threads = (0..load.threads).map(|number| {
         let targets = Arc::clone(targets);
         thread::spawn(move || {
@@ -77,14 +73,11 @@ pub(crate) fn run(
                 // Tasks of one thread: they are spawned to be woken by themselves.
                 let asking = numbers.map(|number| {
                     let dice = Dice::new(seed + number as u64);
-                    let until = warm + load.measured;
-                    tokio::spawn(ask(address, Arc::clone(&targets), dice, warm, until))
+                    tokio::spawn(ask(address, Arc::clone(&targets), dice, until))
                 });
                 let mut sum = Outcome::default();
                 for asked in asking.collect::<Vec<_>>() {
-                    let some = asked.await??;
-                    sum.answers += some.answers;
-                    sum.latencies.extend(some.latencies);
+                    sum.latencies.extend(asked.await??.latencies);
                 }
                 Ok::<Outcome, anyhow::Error>(sum)
             })
@@ -93,7 +86,6 @@ pub(crate) fn run(
     let mut sum = Outcome::default();
     for thread in threads.collect::<Vec<_>>() {
         let some = thread.join().map_err(|_| anyhow!("a thread of the load panicked"))??;
-        sum.answers += some.answers;
         sum.latencies.extend(some.latencies);
     }
     sum.latencies.sort_unstable();
@@ -104,7 +96,6 @@ async fn ask(
     address: SocketAddr,
     targets: Arc<[Target]>,
     mut dice: Dice,
-    warm: Instant,
     until: Instant,
 ) -> Result<Outcome> {
     let mut stream = TcpStream::connect(address).await?;
@@ -117,11 +108,8 @@ async fn ask(
         stream.write_all(&target.request).await?;
         read(&mut stream, &mut buffer, target.length).await?;
         let answered = Instant::now();
-        outcome.answers += 1;
-        if sent >= warm {
-            let nanoseconds = (answered - sent).as_nanos();
-            outcome.latencies.push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
-        }
+        let nanoseconds = (answered - sent).as_nanos();
+        outcome.latencies.push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
         sent = answered;
     }
     Ok(outcome)
@@ -172,21 +160,15 @@ mod tests {
     }
 
     fn short() -> Load {
-        Load {
-            connections: 4,
-            threads: 2,
-            warm_up: Duration::from_millis(20),
-            measured: Duration::from_millis(100),
-        }
+        Load { connections: 4, threads: 2, time: Duration::from_millis(100) }
     }
 
     #[test]
-    fn every_answer_is_counted_and_those_after_the_warm_up_are_timed() {
+    fn every_answer_is_counted_and_timed() {
         let targets: Arc<[Target]> =
             [Target::new("/api/products/a", 2), Target::new("/api/products", 2)].into();
         let outcome = run(served(b"{}"), &targets, short(), 1).expect("outcome");
-        assert!(outcome.measured() > 4);
-        assert!(outcome.answers > outcome.measured() as u64);
+        assert!(outcome.answers() > 4);
         assert!(outcome.percentile(0.5) > 0.0);
         assert!(outcome.percentile(0.5) <= outcome.percentile(0.99));
     }

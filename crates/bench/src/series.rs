@@ -17,6 +17,8 @@ pub(crate) struct Side {
     pub(crate) targets: Arc<[Target]>,
     /// The processes whose time and whose descendants' time this server's answers cost.
     pub(crate) processes: Vec<u32>,
+    /// Under load before anything is measured.
+    pub(crate) warm_up: Duration,
 }
 
 /// The medians of one server's rounds.
@@ -31,7 +33,7 @@ pub(crate) struct Medians {
     pub(crate) cpu: BTreeMap<&'static str, f64>,
     /// Seconds of work after the last answer.
     pub(crate) settled: f64,
-    /// All answers of all rounds.
+    /// All answers of all rounds, with those of the warm-ups.
     pub(crate) answers: u64,
 }
 
@@ -78,21 +80,23 @@ pub(crate) fn compare(sides: [&Side; 2], load: Load, rounds: u64) -> Result<[Med
     Ok(done.map(|rounds| Medians::of(&rounds)))
 }
 
-/// The processor time is that of all answers with the warm-up, and of the work that they leave
-/// behind: a view is recorded after the answer that it counts.
+/// The processor time is that of the measured answers and of the work that they leave behind: a
+/// view is recorded after the answer that it counts.
 fn round(side: &Side, load: Load, seed: u64) -> Result<Round> {
+    let warm_up = Load { time: side.warm_up, ..load };
+    let warmed = load::run(side.address, &side.targets, warm_up, seed)?;
     let before = Cpu::of(&side.processes)?;
-    let outcome = load::run(side.address, &side.targets, load, seed)?;
+    let outcome = load::run(side.address, &side.targets, load, seed + 500)?;
     let settled = settle(&side.processes)?;
     let used = Cpu::of(&side.processes)? - before;
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / outcome.answers as f64;
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / outcome.answers() as f64;
     Ok(Round {
-        rate: outcome.measured() as f64 / load.measured.as_secs_f64(),
+        rate: outcome.answers() as f64 / load.time.as_secs_f64(),
         p50: outcome.percentile(0.50),
         p99: outcome.percentile(0.99),
         cpu: used.0.into_iter().map(|(name, time)| (name, each(time))).collect(),
         settled: settled.as_secs_f64(),
-        answers: outcome.answers,
+        answers: warmed.answers() + outcome.answers(),
     })
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::http::Client;
 use crate::process::{Process, free_address};
 use crate::run::Servers;
+use crate::system::Cpu;
 
 const EMAIL: &str = "bench@souk.local";
 
@@ -106,6 +107,8 @@ pub(crate) struct Import {
     pub(crate) took: Duration,
     /// From the request until every event of it was on the bus, if that could be seen.
     pub(crate) told: Option<Duration>,
+    /// Processor time of Souk until then: all services, with what they make of the events.
+    pub(crate) cpu: Duration,
 }
 
 impl Open {
@@ -136,6 +139,7 @@ impl Open {
         form.push_str(&format!("\r\n--{line}--\r\n"));
         let kind = format!("multipart/form-data; boundary={line}");
 
+        let before = Cpu::of(&[self.process.id()])?;
         let start = Instant::now();
         let answer = admin.post("/api/admin/products/import", &kind, form.as_bytes())?;
         if answer.status != 202 {
@@ -159,7 +163,8 @@ impl Open {
             thread::sleep(Duration::from_millis(20));
         };
         let told = self.drained(start, count)?;
-        Ok(Import { took, told })
+        let cpu = (Cpu::of(&[self.process.id()])? - before).total();
+        Ok(Import { took, told, cpu })
     }
 
     /// Waits until an event of every product is on the bus; nothing if that could not be seen.

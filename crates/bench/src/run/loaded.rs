@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{PRODUCTS, Plan, Servers, Watch, megabytes, processes, step};
+use super::{PRODUCTS, Plan, Servers, WARM_UP, Watch, megabytes, processes, step};
 use crate::goods;
 use crate::http::Client;
 use crate::load::Target;
@@ -41,11 +41,13 @@ pub(super) fn figures(
             address: bare.address,
             targets: Arc::clone(&questions.bare),
             processes: vec![bare.process.id()],
+            warm_up: Duration::from_secs(1),
         };
         let souk = Side {
             address: open.address,
             targets: Arc::clone(&questions.souk),
             processes: souk_processes.clone(),
+            warm_up: WARM_UP,
         };
         series::compare([&bare, &souk], plan.load, plan.rounds)
     };

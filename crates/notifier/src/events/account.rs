@@ -11,8 +11,7 @@ use crate::app::{AccountNews, App, Standing};
 use crate::clients::accounts::Accounts;
 
 /// Events that are news of an account.
-const KNOWN: [&str; 3] =
-    [registry::USER_CREATED, registry::USER_CHANGED, registry::USER_DELETED];
+const KNOWN: [&str; 3] = [registry::USER_CREATED, registry::USER_CHANGED, registry::USER_DELETED];
 
 /// Hears `notifier.account.v1`.
 pub struct AccountHandler {
