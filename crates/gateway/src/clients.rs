@@ -13,7 +13,7 @@ use souk_service::Frame;
 /// A picture with what is around it.
 const MAX_MESSAGE: usize = 6 * 1024 * 1024;
 
-/// One client for each door. Cheap to clone.
+/// One client for each door.
 #[derive(Clone)]
 pub(crate) struct Clients {
     pub(crate) products: ProductServiceClient<Transport>,

@@ -34,7 +34,7 @@ use crate::{api, pages};
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Site {
-    pub(crate) clients: Clients,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) hot: Arc<Hot>,
     pub(crate) views: Views,
     pub(crate) viewers: Arc<viewer::Viewers>,

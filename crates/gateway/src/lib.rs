@@ -56,7 +56,7 @@ impl Service for Gateway {
 fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
     let config = Arc::new(config);
     let site = Site {
-        clients: Clients::new(frame)?,
+        clients: Arc::new(Clients::new(frame)?),
         hot: Arc::new(Hot::new(config.hot_products)),
         views: Views::new(config.view_buffer, frame.clock()),
         viewers: Arc::new(Viewers::new(frame.clock())),
