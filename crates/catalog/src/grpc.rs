@@ -19,6 +19,7 @@ const WRITERS: Rule = Rule::Permission(Permission::ProductsWrite);
 
 const METHODS: MethodTable = &[
     ("/souk.catalog.v1.ProductService/GetProduct", READERS),
+    ("/souk.catalog.v1.ProductService/GetProducts", READERS),
     ("/souk.catalog.v1.ProductService/ListProducts", READERS),
     ("/souk.catalog.v1.ProductService/GetImage", READERS),
     ("/souk.catalog.v1.ProductService/CreateProduct", WRITERS),

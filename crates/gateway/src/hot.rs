@@ -3,8 +3,8 @@
 //! An entry lives 5 s at most, and a fill that an invalidation overtook is not kept: so no reader
 //! sees the old state for longer than the event takes to arrive.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -12,6 +12,10 @@ use moka::sync::Cache;
 use souk_values::ProductId;
 
 const LIFE: Duration = Duration::from_secs(5);
+/// So old is an entry refreshed if it is still wanted.
+const RIPE: Duration = Duration::from_millis(3_500);
+/// Refreshes of an entry that nobody asked for: about half a minute.
+const MAX_IDLE: u32 = 7;
 /// Lists and aliases: bounded by number.
 const MAX_LISTS: u64 = 2_000;
 
@@ -22,11 +26,29 @@ pub(crate) struct Rendered {
     pub(crate) etag: HeaderValue,
 }
 
-/// A product's rendered answer, and the words under which it is found.
-#[derive(Clone, Debug)]
+/// A product's rendered answer.
+#[derive(Debug)]
 pub(crate) struct HotProduct {
     pub(crate) id: ProductId,
     pub(crate) rendered: Rendered,
+    filled: Instant,
+    /// Whether anybody wanted it since it was filled.
+    asked: AtomicBool,
+    /// How often it was refreshed in a row without being asked for.
+    idle: u32,
+}
+
+impl HotProduct {
+    pub(crate) fn new(id: ProductId, rendered: Rendered) -> Self {
+        Self { id, rendered, filled: Instant::now(), asked: AtomicBool::new(true), idle: 0 }
+    }
+
+    /// A newer state in the place of `before`.
+    pub(crate) fn refreshed(before: &Self, rendered: Rendered) -> Self {
+        let idle = if before.asked.load(Ordering::Relaxed) { 0 } else { before.idle + 1 };
+        let asked = AtomicBool::new(false);
+        Self { id: before.id, rendered, filled: Instant::now(), asked, idle }
+    }
 }
 
 /// The memory of one gateway.
@@ -70,7 +92,34 @@ impl Hot {
             Ok(id) => id,
             Err(_) => self.aliases.get(key)?,
         };
-        self.products.get(&id)
+        let hot = self.products.get(&id)?;
+        // read first: readers of one product must not fight over its memory
+        if !hot.asked.load(Ordering::Relaxed) {
+            hot.asked.store(true, Ordering::Relaxed);
+        }
+        Some(hot)
+    }
+
+    /// What will expire soon and was asked for in the last half minute: to be refreshed in bulk, which costs a fraction
+    /// of filling each when it is asked for again.
+    pub(crate) fn ripe(&self) -> Vec<Arc<HotProduct>> {
+        let wanted = |hot: &HotProduct| {
+            hot.filled.elapsed() >= RIPE
+                && (hot.asked.load(Ordering::Relaxed) || hot.idle < MAX_IDLE)
+        };
+        self.products.iter().map(|(_, hot)| hot).filter(|hot| wanted(hot)).collect()
+    }
+
+    /// Puts a refreshed answer in its place, unless an invalidation overtook it.
+    pub(crate) fn refresh(&self, fill: Fill, hot: HotProduct) {
+        let id = hot.id;
+        if self.overtaken(fill, id) {
+            return;
+        }
+        self.products.insert(id, Arc::new(hot));
+        if self.overtaken(fill, id) {
+            self.products.invalidate(&id);
+        }
     }
 
     pub(crate) fn list(&self, query: &str) -> Option<Arc<Rendered>> {
@@ -141,7 +190,25 @@ mod tests {
     fn hot(id: ProductId) -> Arc<HotProduct> {
         let rendered =
             Rendered { body: Bytes::from_static(b"{}"), etag: HeaderValue::from_static("\"1\"") };
-        Arc::new(HotProduct { id, rendered })
+        Arc::new(HotProduct::new(id, rendered))
+    }
+
+    #[test]
+    fn a_refresh_counts_idle_rounds_and_respects_invalidations() {
+        let (cache, id) = (Hot::new(100), ProductId::new());
+        cache.keep_product(cache.begin(), "a", hot(id));
+        assert!(cache.ripe().is_empty(), "it is fresh");
+        let before = cache.product(&id.to_string()).unwrap();
+        let new = HotProduct::refreshed(&before, before.rendered.clone());
+        assert_eq!(new.idle, 0, "it was asked for");
+        let again = HotProduct::refreshed(&new, before.rendered.clone());
+        assert_eq!(again.idle, 1, "nobody asked meanwhile");
+        let fill = cache.begin();
+        cache.drop_product(id, &[]);
+        cache.refresh(fill, again);
+        assert!(cache.product(&id.to_string()).is_none());
+        cache.refresh(cache.begin(), new);
+        assert!(cache.product(&id.to_string()).is_some());
     }
 
     #[test]

@@ -22,6 +22,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use souk_service::{Frame, Listener, Parts, Schedule, Service, serve_http};
 use souk_storage::Migrations;
+use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, Cors, RateLimit};
 
@@ -101,13 +102,35 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
     }
     let (views, bus) = (site.views.clone(), frame.bus());
     let publish: souk_service::Task = Box::new(move |stop| views.run(bus, stop).boxed());
+    let refreshed = site.clone();
+    let refresh: souk_service::Task = Box::new(move |stop| refresh(refreshed, stop).boxed());
     let (bus, hot, verifier) = (frame.bus(), site.hot.clone(), frame.verifier());
     let listen: souk_service::Task =
         Box::new(move |stop| events::listen(bus, hot, verifier, stop).boxed());
     Ok(Parts {
-        tasks: vec![("publish views", publish), ("hear changes", listen)],
+        tasks: vec![
+            ("publish views", publish),
+            ("hear changes", listen),
+            ("refresh hot products", refresh),
+        ],
         schedules: vec![tidy],
         listeners,
         ..Parts::default()
     })
+}
+
+/// Keeps what is asked for often in memory: looks twice a second for what is about to expire.
+async fn refresh(site: Site, stop: CancellationToken) {
+    let every = Duration::from_millis(500);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let ripe = site.hot.ripe();
+        if let Err(problem) = api::products::refresh(&site, &ripe).await {
+            // they expire, and are filled one by one when asked for
+            tracing::debug!(status = problem.status(), "hot products not refreshed");
+        }
+    }
 }

@@ -6,9 +6,9 @@ use souk_auth::{Caller, Permission};
 use souk_proto::catalog::v1::product_service_server::ProductService;
 use souk_proto::catalog::v1::{
     AddImageRequest, CreateProductRequest, DeleteProductRequest, FieldProblem, GetImageRequest,
-    GetProductRequest, Image, ListProductsRequest, ListProductsResponse, Product,
-    RestoreProductRequest, UpdateProductRequest, WriteProductsRequest, WriteProductsResponse,
-    WriteResult,
+    GetProductRequest, GetProductsRequest, GetProductsResponse, Image, ListProductsRequest,
+    ListProductsResponse, Product, RestoreProductRequest, UpdateProductRequest,
+    WriteProductsRequest, WriteProductsResponse, WriteResult,
 };
 use souk_rpc::{Failure, Violation, caller};
 use souk_values::{Cursor, Page, Sku};
@@ -41,6 +41,21 @@ impl ProductService for Products {
         let found = store::product::find(self.app.db.read(), &key).await.map_err(Error::from)?;
         let found = found.filter(|p| p.active || hidden).ok_or(Error::ProductNotFound)?;
         Ok(Response::new(convert::to_proto(&found)))
+    }
+
+    async fn get_products(
+        &self,
+        request: Request<GetProductsRequest>,
+    ) -> Result<Response<GetProductsResponse>, Status> {
+        let ids = request.into_inner().ids;
+        if ids.len() > MAX_ITEMS {
+            return Err(Error::field("ids", format!("must be at most {MAX_ITEMS}")).into());
+        }
+        let ids = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let found =
+            store::product::find_active(self.app.db.read(), ids).await.map_err(Error::from)?;
+        let items = found.iter().map(convert::to_proto).collect();
+        Ok(Response::new(GetProductsResponse { items }))
     }
 
     async fn list_products(

@@ -55,6 +55,15 @@ pub(crate) async fn find<C: ConnectionTrait>(db: &C, key: &str) -> Result<Option
     find_row(db, key, false).await?.map(read).transpose()
 }
 
+/// The active ones among the ids.
+pub(crate) async fn find_active(
+    db: &DatabaseConnection,
+    ids: Vec<ProductId>,
+) -> Result<Vec<Product>, DbErr> {
+    let wanted = Entity::find().filter(Column::Id.is_in(ids)).filter(Column::Active.eq(true));
+    wanted.all(db).await?.into_iter().map(read).collect()
+}
+
 /// The same, held against other writers until the transaction ends.
 pub(crate) async fn find_for_update(tx: &Tx, key: &str) -> Result<Option<Product>, DbErr> {
     find_row(tx, key, true).await?.map(read).transpose()

@@ -10,8 +10,9 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use souk_proto::catalog::v1::{
-    CreateProductRequest, DeleteProductRequest, GetProductRequest, ListProductsRequest, Product,
-    ProductKind, RestoreProductRequest, UpdateProductRequest, WriteProductsRequest,
+    CreateProductRequest, DeleteProductRequest, GetProductRequest, GetProductsRequest,
+    ListProductsRequest, Product, ProductKind, RestoreProductRequest, UpdateProductRequest,
+    WriteProductsRequest,
 };
 use souk_values::ProductId;
 
@@ -142,8 +143,26 @@ fn hot_product(product: Product) -> Answer<HotProduct> {
     let id: ProductId = product.id.parse().map_err(|_| Problem::not_found())?;
     let etag = tag(product.version, Some(product.stock_seq));
     let rendered = rendered(&ProductView::from(product), Some(etag))?;
-    Ok(HotProduct { id, rendered })
+    Ok(HotProduct::new(id, rendered))
 }
+
+/// Asks anew for what is about to expire, hundreds in one call.
+pub(crate) async fn refresh(site: &Site, products: &[Arc<HotProduct>]) -> Answer<()> {
+    for some in products.chunks(REFRESHED_AT_ONCE) {
+        let fill = site.hot.begin();
+        let request = GetProductsRequest { ids: some.iter().map(|p| p.id.to_string()).collect() };
+        let found = site.clients.products.clone().get_products(request).await?.into_inner();
+        for product in found.items {
+            let new = hot_product(product)?;
+            if let Some(before) = some.iter().find(|before| before.id == new.id) {
+                site.hot.refresh(fill, HotProduct::refreshed(before, new.rendered));
+            }
+        }
+    }
+    Ok(())
+}
+
+const REFRESHED_AT_ONCE: usize = 200;
 
 /// Without a version of its own a body is tagged by its bytes.
 fn rendered<T: serde::Serialize>(body: &T, etag: Option<http::HeaderValue>) -> Answer<Rendered> {

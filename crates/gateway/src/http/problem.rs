@@ -94,7 +94,6 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
         self.status
     }

@@ -21,11 +21,13 @@ pub(crate) async fn what_was_not_answered_comes_again_after_the_bus_was_closed(p
     let bus = place.open().await;
     let mut deliveries = bus.consume(ACCOUNT, 10).await.unwrap();
     let mut attempts = BTreeMap::new();
-    for _ in 0..3 {
+    while !(1..4).all(|version| attempts.contains_key(&version)) {
         let (version, attempt, answer) = take(&mut deliveries).await;
         attempts.insert(version, attempt);
         answer.ack().await.unwrap();
     }
+    // An ack waits for nobody: the one given just before the bus was closed may be lost, and its message comes again.
+    attempts.remove(&0);
     assert_eq!(attempts.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
     // At least: what goes back while its consumer leaves may be handed to it once more.
     assert!(attempts[&1] >= 2, "what was in hand has been tried");
