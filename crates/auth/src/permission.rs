@@ -19,10 +19,22 @@ pub enum Permission {
     OperationsRead,
     /// Cancel jobs; replay and drop dead letters.
     OperationsWrite,
+    /// See stock and its movements.
+    StockRead,
+    /// Receive, adjust and count stock.
+    StockWrite,
+    /// See everybody's orders.
+    OrdersRead,
+    /// Ship, deliver, cancel and refund orders.
+    OrdersWrite,
+    /// See shipping methods, tax rates and coupons.
+    ShopRead,
+    /// Change shipping methods, tax rates and coupons.
+    ShopWrite,
 }
 
 impl Permission {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::ProductsWrite,
         Self::UsersRead,
         Self::UsersWrite,
@@ -31,6 +43,12 @@ impl Permission {
         Self::StatsRead,
         Self::OperationsRead,
         Self::OperationsWrite,
+        Self::StockRead,
+        Self::StockWrite,
+        Self::OrdersRead,
+        Self::OrdersWrite,
+        Self::ShopRead,
+        Self::ShopWrite,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -43,6 +61,12 @@ impl Permission {
             Self::StatsRead => "stats.read",
             Self::OperationsRead => "operations.read",
             Self::OperationsWrite => "operations.write",
+            Self::StockRead => "stock.read",
+            Self::StockWrite => "stock.write",
+            Self::OrdersRead => "orders.read",
+            Self::OrdersWrite => "orders.write",
+            Self::ShopRead => "shop.read",
+            Self::ShopWrite => "shop.write",
         }
     }
 }

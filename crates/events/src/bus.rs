@@ -18,6 +18,14 @@ pub struct QueueSpec {
     pub bindings: &'static [&'static str],
 }
 
+impl QueueSpec {
+    /// Whether an event of this type goes to the queue.
+    pub fn takes(&self, event_type: &str) -> bool {
+        let key = event_type.strip_prefix("souk.").unwrap_or(event_type);
+        self.bindings.iter().any(|binding| local::topic::matches(binding, key))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     #[error("the bus cannot be reached")]

@@ -9,12 +9,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{Bus, Envelope};
 
 mod attempt;
+mod company;
 mod inbox;
 mod outcome;
 mod run;
 
 use attempt::Attempt;
-pub use inbox::prune;
+pub use inbox::{prune, unseen};
 
 /// How long an event that was done is known, so that a dead letter replayed weeks later has no
 /// second effect.

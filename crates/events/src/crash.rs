@@ -16,7 +16,12 @@ static ORDER: OnceLock<Option<Order>> = OnceLock::new();
 /// yet woken), `relay.sending` (rows read, nothing published), `relay.published` (the bus has
 /// confirmed, the rows are not yet moved), `consumer.handled` (effect made, not committed),
 /// `consumer.committed` (effect committed, message not yet acknowledged), `mail.sending`,
-/// `mail.sent`.
+/// `mail.sent`. Of an order's way: `orders.accepting` (written, not committed), `orders.accepted`,
+/// `orders.reserved`, `orders.authorised`, `orders.waiting` (for the buyer), `orders.committed`
+/// (stock), `orders.capturing`, `orders.captured`, `orders.confirmed`; back: `orders.releasing`,
+/// `orders.voided`, `orders.released`, `orders.ended`; of refunds: `orders.refunding`,
+/// `orders.refunded`, `orders.restocked`. Of its stock: `catalog.reserving` (taken, not committed),
+/// `catalog.reserved`.
 pub fn point(name: &'static str) {
     let Some(order) = ORDER.get_or_init(read) else { return };
     if order.name == name && order.left.fetch_sub(1, Ordering::SeqCst) == 1 {

@@ -151,3 +151,19 @@ impl DeadLetters {
         }
     }
 }
+
+/// Those of the events that were ever parked from this queue.
+pub(crate) async fn known(
+    db: &Database,
+    queue: &str,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, sea_orm::DbErr> {
+    row::Entity::find()
+        .select_only()
+        .column(row::Column::EventId)
+        .filter(row::Column::Queue.eq(queue))
+        .filter(row::Column::EventId.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(db.write())
+        .await
+}

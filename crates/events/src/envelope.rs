@@ -22,6 +22,8 @@ pub struct NewEvent {
     pub version: u64,
     /// At most 64 KiB.
     pub payload: Vec<u8>,
+    /// W3C context of the request that made it; absent: that of the task that appends it.
+    pub traceparent: Option<String>,
 }
 
 impl NewEvent {
@@ -32,7 +34,9 @@ impl NewEvent {
         version: u64,
         message: &M,
     ) -> Self {
-        Self { event_type, subject, partition_key, version, payload: message.encode_to_vec() }
+        let payload = message.encode_to_vec();
+        let traceparent = souk_telemetry::traceparent();
+        Self { event_type, subject, partition_key, version, payload, traceparent }
     }
 }
 

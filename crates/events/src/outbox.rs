@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{Envelope, NewEvent};
 
+pub mod audit;
 mod list;
 pub(crate) mod row;
 pub(crate) mod sent;
@@ -67,9 +68,14 @@ impl Outbox {
                 epoch: epoch.unsigned_abs(),
                 version: event.version,
                 time: now,
-                correlation_id: correlation_id.clone(),
+                correlation_id: event
+                    .traceparent
+                    .as_deref()
+                    .and_then(|text| text.split('-').nth(1))
+                    .map(str::to_owned)
+                    .or_else(|| correlation_id.clone()),
                 causation_id: None,
-                traceparent: traceparent.clone(),
+                traceparent: event.traceparent.or_else(|| traceparent.clone()),
                 payload: event.payload.into(),
             })
             .collect();

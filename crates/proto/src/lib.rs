@@ -13,6 +13,8 @@
     reason = "generated code"
 )]
 
+mod masked;
+
 include!(concat!(env!("OUT_DIR"), "/souk.rs"));
 pub use souk::*;
 

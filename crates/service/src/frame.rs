@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Readiness;
-use crate::{Settings, Validate};
+use crate::{Invariant, Settings, Validate};
 
 /// One of the six: how it is built from its settings and the frame.
 pub trait Service: Send + Sync + 'static {
@@ -45,6 +45,8 @@ pub struct Parts {
     pub schedules: Vec<Schedule>,
     /// Long-running tasks by name: each gets a token that tells it to finish.
     pub tasks: Vec<(&'static str, Task)>,
+    /// What must always hold of the service's data, for `souk verify`.
+    pub invariants: Vec<Invariant>,
     /// HTTP listeners (gateway).
     pub listeners: Vec<Listener>,
 }

@@ -4,6 +4,7 @@ mod frame;
 mod health;
 mod house;
 mod http;
+mod integrity;
 mod lock;
 mod operations;
 mod secrets;
@@ -14,6 +15,7 @@ pub use frame::{Frame, Listener, Parts, Schedule, Serve, Service, Task};
 pub use health::{PartHealth, Readiness};
 pub use house::{Blueprint, House, ORDER, blueprint};
 pub use http::serve_http;
+pub use integrity::{Found, Invariant};
 pub use lock::{DataLock, LockError};
 pub use settings::{
     BusSettings, CacheSettings, FilesSettings, GrpcSettings, Loaded, LogSettings, Secret,

@@ -6,10 +6,12 @@ use souk_events::{outbox, readable};
 use souk_jobs::Jobs;
 use souk_proto::operations::v1::operations_service_server::OperationsService;
 use souk_proto::operations::v1::{
-    CancelJobRequest, DeadLetter, DropDeadLetterRequest, EventRow, GetDeadLetterRequest,
-    GetJobRequest, Job, JobResult, ListDeadLettersRequest, ListDeadLettersResponse,
-    ListEventsRequest, ListEventsResponse, ListJobResultsRequest, ListJobResultsResponse,
-    ListJobsRequest, ListJobsResponse, ReplayDeadLetterRequest,
+    CancelJobRequest, CheckIntegrityRequest, CheckIntegrityResponse, DeadLetter,
+    DropDeadLetterRequest, EventRow, FindUnseenEventsRequest, FindUnseenEventsResponse,
+    GetDeadLetterRequest, GetJobRequest, Job, JobResult, ListDeadLettersRequest,
+    ListDeadLettersResponse, ListEventsRequest, ListEventsResponse, ListJobResultsRequest,
+    ListJobResultsResponse, ListJobsRequest, ListJobsResponse, ListSentEventsRequest,
+    ListSentEventsResponse, ReplayDeadLetterRequest, SentEvent,
 };
 use souk_proto::types::v1::PageRequest;
 use souk_rpc::{Failure, Kind, Violation, caller};
@@ -17,8 +19,15 @@ use souk_storage::Database;
 use souk_values::{Cursor, Page};
 use tonic::{Request, Response, Status};
 
+use crate::integrity::{self, Invariant};
+
 const READ: Rule = Rule::Permission(Permission::OperationsRead);
 const WRITE: Rule = Rule::Permission(Permission::OperationsWrite);
+/// Long looks over everything.
+const OPERATOR: Rule = Rule::Service(&["operator"]);
+
+/// Ids of one question.
+const MAX_IDS: usize = 5_000;
 
 /// Added to every service's own table.
 pub(crate) const METHODS: MethodTable = &[
@@ -31,6 +40,9 @@ pub(crate) const METHODS: MethodTable = &[
     ("/souk.operations.v1.OperationsService/ListJobResults", READ),
     ("/souk.operations.v1.OperationsService/CancelJob", WRITE),
     ("/souk.operations.v1.OperationsService/ListEvents", READ),
+    ("/souk.operations.v1.OperationsService/CheckIntegrity", OPERATOR),
+    ("/souk.operations.v1.OperationsService/ListSentEvents", OPERATOR),
+    ("/souk.operations.v1.OperationsService/FindUnseenEvents", OPERATOR),
 ];
 
 /// The operations of one service.
@@ -39,6 +51,7 @@ pub(crate) struct Operations {
     pub(crate) db: Database,
     pub(crate) jobs: Jobs,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) invariants: Vec<Invariant>,
 }
 
 #[tonic::async_trait]
@@ -158,6 +171,51 @@ impl OperationsService for Operations {
         }
         let items = items.into_iter().map(event_row).collect();
         Ok(Response::new(ListEventsResponse { items, next_cursor: cursor(next) }))
+    }
+
+    async fn check_integrity(
+        &self,
+        _request: Request<CheckIntegrityRequest>,
+    ) -> Result<Response<CheckIntegrityResponse>, Status> {
+        let mut checks = Vec::with_capacity(self.invariants.len());
+        for invariant in &self.invariants {
+            let check = integrity::run(invariant).await;
+            checks.push(check.map_err(|e| Failure::internal(e.as_ref()))?);
+        }
+        Ok(Response::new(CheckIntegrityResponse { checks }))
+    }
+
+    async fn list_sent_events(
+        &self,
+        request: Request<ListSentEventsRequest>,
+    ) -> Result<Response<ListSentEventsResponse>, Status> {
+        let request = request.into_inner();
+        let limit = request.limit.clamp(1, MAX_IDS as u32);
+        let after = i64::try_from(request.after_seq).unwrap_or(i64::MAX);
+        let sent = outbox::audit::sent(&self.db, after, limit).await.map_err(storage_failure)?;
+        let item = |sent: outbox::audit::Sent| SentEvent {
+            seq: sent.seq.unsigned_abs(),
+            event_id: sent.event_id.to_string(),
+            event_type: sent.event_type,
+        };
+        Ok(Response::new(ListSentEventsResponse { items: sent.into_iter().map(item).collect() }))
+    }
+
+    async fn find_unseen_events(
+        &self,
+        request: Request<FindUnseenEventsRequest>,
+    ) -> Result<Response<FindUnseenEventsResponse>, Status> {
+        let request = request.into_inner();
+        let ids: Result<Vec<uuid::Uuid>, _> =
+            request.event_ids.iter().map(|id| uuid::Uuid::parse_str(id)).collect();
+        let ids = ids.ok().filter(|ids| ids.len() <= MAX_IDS).ok_or_else(|| {
+            let sentence = format!("must be at most {MAX_IDS} ids of events");
+            Failure::invalid(vec![Violation::new("event_ids", sentence)])
+        })?;
+        let unseen = souk_events::consumer::unseen(&self.db, &request.queue, &ids).await;
+        let unseen = unseen.map_err(storage_failure)?;
+        let event_ids = unseen.into_iter().map(|id| id.to_string()).collect();
+        Ok(Response::new(FindUnseenEventsResponse { event_ids }))
     }
 }
 

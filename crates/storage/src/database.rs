@@ -56,8 +56,10 @@ impl Database {
         if url.starts_with("sqlite:") {
             // One writer behind the pool's queue: SQLite has one write lock, and waiting for it
             // in SQLite's busy loop is unfair.
-            let writer = sea_orm::Database::connect(sqlite(&url, 1)).await.map_err(failed)?;
-            let reader = sea_orm::Database::connect(sqlite(&url, 4)).await.map_err(failed)?;
+            let writer = sqlite(&url, 1, WRITER_CACHE);
+            let writer = sea_orm::Database::connect(writer).await.map_err(failed)?;
+            let reader = sqlite(&url, 4, READER_CACHE);
+            let reader = sea_orm::Database::connect(reader).await.map_err(failed)?;
             Ok(Self { writer, reader })
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let writer = sea_orm::Database::connect(postgres(&url, most)).await.map_err(failed)?;
@@ -108,19 +110,37 @@ impl Database {
     }
 }
 
-fn sqlite(url: &str, connections: u32) -> ConnectOptions {
+/// Pages in memory for each connection, in KiB (SQLite wants them negative). A writer whose
+/// transaction does not fit writes pages before their time; a reader finds the system's own cache
+/// behind its own.
+const WRITER_CACHE: &str = "-32000";
+const READER_CACHE: &str = "-4000";
+/// Pages of the log that begin a checkpoint (32 MiB): pages that change often are copied back once
+/// for many changes.
+const CHECKPOINT: &str = "8000";
+/// A log that has grown beyond is cut (64 MiB).
+const LOG: &str = "67108864";
+/// Rows that SQLite's thread may be ahead of their reader.
+const ROWS_AHEAD: usize = 256;
+
+fn sqlite(url: &str, connections: u32, cache: &'static str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url.to_owned());
     options
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(30))
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|o| {
+        .map_sqlx_sqlite_opts(move |o| {
             o.create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(10))
+                .pragma("cache_size", cache)
+                .pragma("temp_store", "memory")
+                .pragma("wal_autocheckpoint", CHECKPOINT)
+                .pragma("journal_size_limit", LOG)
+                .row_buffer_size(ROWS_AHEAD)
         })
         .test_before_acquire(false);
     options

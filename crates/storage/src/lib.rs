@@ -5,9 +5,13 @@
 
 mod constraint;
 mod database;
+mod group;
 mod migrate;
+mod raced;
 
 pub use constraint::{OnConstraint, violated_constraint};
 pub use database::{Database, DatabaseSettings, StorageError};
+pub use group::{Abandoned, Group};
 pub use migrate::{Migrations, migrate, roll_back};
+pub use raced::raced;
 pub use sea_orm::{DatabaseTransaction as Tx, DbErr};

@@ -114,6 +114,15 @@ id!(NotificationId, "ntf");
 id!(LetterId, "ltr");
 id!(JobId, "job");
 id!(DeadLetterId, "dlt");
+id!(AddressId, "adr");
+id!(CartId, "crt");
+id!(OrderId, "ord");
+id!(RefundId, "rfd");
+id!(
+    /// One movement of stock.
+    MovementId,
+    "mov"
+);
 
 #[cfg(test)]
 mod tests {

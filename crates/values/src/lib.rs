@@ -2,7 +2,9 @@
 //!
 //! Parsed once at a door, believed everywhere after. No I/O, no settings.
 
+mod card;
 mod clock;
+mod country;
 mod email;
 mod id;
 mod money;
@@ -10,11 +12,13 @@ mod page;
 mod sku;
 mod slug;
 
+pub use card::{looks_like_card, passes_luhn};
 pub use clock::Clock;
+pub use country::is_country;
 pub use email::{EmailAddress, EmailError};
 pub use id::{
-    CategoryId, DeadLetterId, IdError, JobId, LetterId, NotificationId, ProductId, SessionId,
-    UserId,
+    AddressId, CartId, CategoryId, DeadLetterId, IdError, JobId, LetterId, MovementId,
+    NotificationId, OrderId, ProductId, RefundId, SessionId, UserId,
 };
 pub use money::{Currency, CurrencyError, Money, MoneyError};
 pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageError};

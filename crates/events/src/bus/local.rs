@@ -28,7 +28,7 @@ mod schema;
 mod statements;
 mod subscriptions;
 mod ticket;
-mod topic;
+pub(super) mod topic;
 mod transaction;
 mod writer;
 

@@ -3,12 +3,12 @@ use std::collections::HashSet;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict};
-use sea_orm::{ConnectionTrait, DbErr, Set, Statement};
+use sea_orm::{ConnectionTrait, DbErr, QuerySelect, Set, Statement};
 use souk_storage::{Database, Tx};
 use souk_values::Clock;
 
 use super::KEPT;
-use crate::Envelope;
+use crate::{Envelope, dead_letter};
 
 /// Rows of one DELETE.
 const SLICE: i64 = 1000;
@@ -67,21 +67,38 @@ impl Inbox {
         Ok(new.cloned().collect())
     }
 
-    /// Notes that work on the event begins, for good even if the process dies of it. Answers the
-    /// starts without an end before this one; none if the event is done.
-    pub(super) async fn start(
+    /// How often work on the event began and did not end; none if the event is done.
+    pub(super) async fn starts(
         &self,
         db: &Database,
         event: &Envelope,
     ) -> Result<Option<u32>, DbErr> {
+        let key = (self.queue.to_owned(), event.source.clone(), event.id);
+        let row = Entity::find_by_id(key).one(db.write()).await?;
+        Ok(match row {
+            None => Some(0),
+            Some(row) if row.done_at.is_none() => Some(row.attempts.unsigned_abs()),
+            Some(_) => None,
+        })
+    }
+
+    /// Notes that work on the event begins, for good even if the process dies of it. False, and
+    /// nothing noted, if the event is done or the starts are not `seen` any more.
+    pub(super) async fn start(
+        &self,
+        db: &Database,
+        event: &Envelope,
+        seen: u32,
+    ) -> Result<bool, DbErr> {
         let mut again = OnConflict::columns([Column::Consumer, Column::Source, Column::EventId]);
         again.value(Column::Attempts, Expr::col((Entity, Column::Attempts)).add(1));
         again.action_and_where(Expr::col((Entity, Column::DoneAt)).is_null());
+        again.action_and_where(Expr::col((Entity, Column::Attempts)).eq(seen));
         let started = Entity::insert_many([self.row(&event.source, event.id, 1, None)])
             .on_conflict(again)
-            .exec_with_returning(db.write())
+            .exec_with_returning_keys(db.write())
             .await?;
-        Ok(started.first().map(|row| row.attempts.unsigned_abs().saturating_sub(1)))
+        Ok(!started.is_empty())
     }
 
     /// Takes the last [`start`](Self::start) back: the work has failed, but the process lives.
@@ -131,4 +148,24 @@ pub async fn prune(db: &Database, queue: &str, clock: &Clock) -> Result<u64, DbE
     let backend = db.write().get_database_backend();
     let done = db.write().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     Ok(done.rows_affected())
+}
+
+/// Those of the events that the queue's consumer has neither done nor parked.
+pub async fn unseen(db: &Database, queue: &str, ids: &[Uuid]) -> Result<Vec<Uuid>, DbErr> {
+    let mut missing: HashSet<Uuid> = ids.iter().copied().collect();
+    for some in ids.chunks(1000) {
+        let done = Entity::find()
+            .select_only()
+            .column(Column::EventId)
+            .filter(Column::Consumer.eq(queue))
+            .filter(Column::DoneAt.is_not_null())
+            .filter(Column::EventId.is_in(some.iter().copied()))
+            .into_tuple::<Uuid>()
+            .all(db.write())
+            .await?;
+        for id in done.into_iter().chain(dead_letter::known(db, queue, some).await?) {
+            missing.remove(&id);
+        }
+    }
+    Ok(ids.iter().copied().filter(|id| missing.contains(id)).collect())
 }

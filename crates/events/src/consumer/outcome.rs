@@ -7,8 +7,8 @@ use super::HandleError;
 
 /// Deliveries after which a message that always fails is parked.
 const ATTEMPTS: u32 = 8;
-/// Crashes after which a message is parked: two while it was worked on alone, and one before in
-/// company.
+/// Crashes after which a message is parked: one in its batch, one alone in its queue, and one when
+/// nothing else was tried in the whole process. Only the last one proves that it is the message.
 pub(super) const CRASHES: u32 = 3;
 /// Longest reason in characters.
 const REASON: usize = 1000;
@@ -37,8 +37,14 @@ pub(super) fn of(error: &HandleError, attempt: u32) -> Outcome {
     }
 }
 
-/// The message dies here with its process again and again: `starts` without an end, seen at
-/// delivery `attempt`.
+/// A message whose last start has no end may have killed the process, or been beside the one that
+/// did: it is tried without any company from now on.
+pub(super) fn is_suspect(starts: u32) -> bool {
+    starts > 0
+}
+
+/// The message has killed the process while it was tried without company: the second of `starts`
+/// without an end, seen at delivery `attempt`.
 pub(super) fn kills(starts: u32, attempt: u32) -> bool {
     starts + 1 >= CRASHES && attempt > CRASHES
 }
@@ -117,6 +123,11 @@ mod tests {
         for code in ["23505", "42P01", "22001", "1", "19", "2067", "1555"] {
             assert!(!is_passing_code(code), "{code}");
         }
+    }
+
+    #[test]
+    fn one_start_without_an_end_is_a_suspicion() {
+        assert!(!is_suspect(0) && is_suspect(1));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use souk_storage::Database;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::company::Company;
 use super::inbox::Inbox;
 use super::outcome::{self, Outcome};
 use super::{Consumer, HandleError, inbox};
@@ -129,7 +130,11 @@ impl Run {
             return Flow::On;
         }
         let events: Vec<Envelope> = letters.iter().map(|letter| letter.event.clone()).collect();
-        match self.attempt(&events).await {
+        let attempted = {
+            let _company = Company::some().await;
+            self.attempt(&events).await
+        };
+        match attempted {
             Ok(()) => {
                 let acks = letters.into_iter().map(|letter| letter.answer.ack());
                 for result in futures::future::join_all(acks).await {
@@ -163,15 +168,7 @@ impl Run {
     }
 
     async fn alone(&self, letter: Letter) -> Flow {
-        let result = match self.started(&letter).await {
-            Ok(true) => self.attempt(std::slice::from_ref(&letter.event)).await,
-            Ok(false) => {
-                self.count("duplicate", 1);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
-        match result {
+        match self.tried(&letter).await {
             Ok(()) => {
                 self.told(letter.answer.ack().await);
                 Flow::On
@@ -213,20 +210,34 @@ impl Run {
         flow
     }
 
-    /// Whether there is anything to do. A redelivered event is noted before it is touched: if the
-    /// process dies of it, the next one knows.
-    async fn started(&self, letter: &Letter) -> Result<bool, HandleError> {
-        let attempt = letter.attempt;
-        if attempt == 1 {
-            return Ok(true);
+    /// One event by itself. A redelivered one is noted before it is touched: if the process dies of
+    /// it, the next one knows. One that was at work when a process died is tried without company,
+    /// so that no other is blamed for it.
+    async fn tried(&self, letter: &Letter) -> Result<(), HandleError> {
+        let Letter { event, attempt, .. } = letter;
+        let events = std::slice::from_ref(event);
+        if *attempt == 1 {
+            let _company = Company::some().await;
+            return self.attempt(events).await;
         }
-        match self.inbox.start(&self.db, &letter.event).await? {
-            None => Ok(false),
-            Some(starts) if outcome::kills(starts, attempt) => Err(HandleError::Poisoned(format!(
-                "crashed the process {} times",
-                outcome::CRASHES
-            ))),
-            Some(_) => Ok(true),
+        loop {
+            let Some(starts) = self.inbox.starts(&self.db, event).await? else {
+                self.count("duplicate", 1);
+                return Ok(());
+            };
+            if outcome::kills(starts, *attempt) {
+                let reason = format!("crashed the process {} times", outcome::CRASHES);
+                return Err(HandleError::Poisoned(reason));
+            }
+            let _company = if outcome::is_suspect(starts) {
+                Company::none().await
+            } else {
+                Company::some().await
+            };
+            // noted once it has the company that it should: who only waits for it is no suspect
+            if self.inbox.start(&self.db, event, starts).await? {
+                return self.attempt(events).await;
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, Statement};
-use souk_events::{Consumer, Envelope, HandleError, Handler, consumer, registry};
+use souk_events::{Bus, Consumer, Envelope, HandleError, Handler, consumer, registry};
 use souk_storage::Tx;
 use souk_values::Clock;
 use tokio::sync::Semaphore;
@@ -52,7 +52,7 @@ impl Writer {
         Self { prepare, handle: Box::new(handle), committed: Arc::default() }
     }
 
-    fn preparing(
+    pub(crate) fn preparing(
         self,
         prepare: impl Fn(&Envelope) -> Result<(), HandleError> + Send + Sync + 'static,
     ) -> Self {
@@ -92,9 +92,19 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn start(home: &Home, bus: &ScriptedBus, prefetch: u16, writer: Writer) -> Running {
+    start_on(QUEUE, home, Arc::new(bus.clone()), prefetch, writer)
+}
+
+pub(crate) fn start_on(
+    queue: &'static str,
+    home: &Home,
+    bus: Arc<dyn Bus>,
+    prefetch: u16,
+    writer: Writer,
+) -> Running {
     let stop = CancellationToken::new();
-    let consumer = Consumer::new(QUEUE, prefetch, writer);
-    let run = consumer.run(home.db.clone(), Arc::new(bus.clone()), stop.clone());
+    let consumer = Consumer::new(queue, prefetch, writer);
+    let run = consumer.run(home.db.clone(), bus, stop.clone());
     Running { task: tokio::spawn(run), stop }
 }
 
@@ -261,64 +271,6 @@ async fn the_inbox_is_kept_for_thirty_days(home: Home) {
     assert_eq!(consumer::prune(&home.db, QUEUE, &clock).await.unwrap(), 200);
 }
 
-const VICTIM: &str = "EVENTS_IT_VICTIM";
-
-/// What the process is told that is started to die: database, event id, delivery.
-fn orders() -> Option<(String, Uuid, u32)> {
-    let text = std::env::var_os(VICTIM)?.into_string().unwrap();
-    let (url, rest) = text.split_once(' ').unwrap();
-    let (id, attempt) = rest.split_once(' ').unwrap();
-    Some((url.to_owned(), id.parse().unwrap(), attempt.parse().unwrap()))
-}
-
-/// Runs the test again in a process of its own, with one delivery; answers whether it lived.
-async fn survives(home: &Home, test: &str, id: Uuid, attempt: u32, crash_at: &str) -> bool {
-    let store = if home.db.is_postgres() { "on_postgres" } else { "on_sqlite" };
-    let mut victim = tokio::process::Command::new(std::env::current_exe().unwrap());
-    victim.arg(format!("consumer::{store}::{test}")).arg("--exact").kill_on_drop(true);
-    victim.env(VICTIM, format!("{} {id} {attempt}", home.url)).env("SOUK_CRASH_AT", crash_at);
-    let ended = tokio::time::timeout(Duration::from_secs(60), victim.output()).await;
-    ended.unwrap().unwrap().status.success()
-}
-
-async fn a_message_that_kills_the_process_is_parked_after_three_crashes(home: Home) {
-    if let Some((url, id, attempt)) = orders() {
-        let bus = ScriptedBus::good();
-        bus.deliver(Envelope { id, ..message("killer") }, attempt);
-        let victim = home.moved_to(&url).await;
-        let consumer = start(&victim, &bus, 10, Writer::new(|_| std::process::abort()));
-        until("parked", async || bus.log().parked.len() == 1).await;
-        consumer.stop().await;
-        assert_eq!(bus.log().parked[0].reason, "crashed the process 3 times");
-        return;
-    }
-    let id = Uuid::now_v7();
-    let test = "a_message_that_kills_the_process_is_parked_after_three_crashes";
-    for (attempt, lives) in [(1, false), (2, false), (3, false), (4, true)] {
-        assert_eq!(survives(&home, test, id, attempt, "").await, lives, "delivery {attempt}");
-    }
-    assert_eq!(home.effects().await, 0);
-    assert_eq!(home.number("SELECT COUNT(*) FROM inbox").await, 0, "a replay begins anew");
-}
-
-async fn a_kill_between_commit_and_acknowledgement_has_one_effect(home: Home) {
-    if let Some((url, id, attempt)) = orders() {
-        let bus = ScriptedBus::good();
-        bus.deliver(Envelope { id, ..message("once") }, attempt);
-        let victim = home.moved_to(&url).await;
-        let consumer = start(&victim, &bus, 10, Writer::new(|_| Ok(())));
-        until("acknowledged", async || bus.log().acked == 1).await;
-        consumer.stop().await;
-        return;
-    }
-    let id = Uuid::now_v7();
-    let test = "a_kill_between_commit_and_acknowledgement_has_one_effect";
-    assert!(!survives(&home, test, id, 1, "consumer.committed:1").await);
-    assert_eq!(home.effects().await, 1);
-    assert!(survives(&home, test, id, 2, "").await);
-    assert_eq!(home.effects().await, 1);
-}
-
 on_both!(
     an_event_delivered_thrice_has_one_effect,
     two_consumers_of_one_event_have_one_effect,
@@ -328,6 +280,4 @@ on_both!(
     a_clean_failure_is_no_crash,
     a_stop_finishes_what_is_in_hand_and_gives_the_rest_back,
     the_inbox_is_kept_for_thirty_days,
-    a_message_that_kills_the_process_is_parked_after_three_crashes,
-    a_kill_between_commit_and_acknowledgement_has_one_effect,
 );

@@ -12,6 +12,7 @@ mod bus_local;
 mod bus_rabbit;
 mod consumer;
 mod dead_letter;
+mod deaths;
 mod home;
 mod outbox;
 mod relay;

@@ -20,6 +20,7 @@ pub(crate) fn event(key: &str, version: u64) -> NewEvent {
         partition_key: key.to_owned(),
         version,
         payload: vec![1, 2, 3],
+        traceparent: None,
     }
 }
 

@@ -20,6 +20,7 @@ use souk_values::Clock;
 use super::{Blueprint, Built, House, ORDER, Phases, Tasks, ports, run};
 use crate::frame::FrameInner;
 use crate::health::Readiness;
+use crate::integrity;
 use crate::lock::DataLock;
 use crate::operations::{self, Operations};
 use crate::secrets::Secrets;
@@ -239,7 +240,10 @@ fn guard(
     if let (Some(db), Some(jobs), Some(dead_letters)) =
         (frame.inner.db.clone(), frame.inner.jobs.clone(), dead_letters)
     {
-        let operations = Operations { service: frame.name(), db, jobs, dead_letters };
+        let mut invariants = std::mem::take(&mut parts.invariants);
+        invariants.push(integrity::of_every_service(&db));
+        let service = frame.name();
+        let operations = Operations { service, db, jobs, dead_letters, invariants };
         routes = routes.add_service(OperationsServiceServer::new(operations));
         methods.extend_from_slice(operations::METHODS);
     }

@@ -13,7 +13,8 @@ use super::{Settings, SettingsError};
 /// Sections that belong to one service each; a process that lacks the service leaves them unread.
 const SERVICES: [&str; 6] = ["gateway", "catalog", "accounts", "orders", "notifier", "analytics"];
 /// Top-level sections that operators know by these names, and the service that reads them.
-const LENT: [(&str, &str); 2] = [("mail", "notifier"), ("ses", "notifier")];
+const LENT: [(&str, &str); 4] =
+    [("mail", "notifier"), ("ses", "notifier"), ("payments", "orders"), ("stripe", "orders")];
 /// Variables with the prefix that are no settings.
 const RESERVED: [&str; 3] = ["admin_", "test_", "prove"];
 const RESERVED_EXACT: [&str; 2] = ["url", "crash_at"];

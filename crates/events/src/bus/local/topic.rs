@@ -2,7 +2,7 @@
 //! none included.
 
 /// Does the binding `pattern` want messages with this routing key?
-pub(super) fn matches(pattern: &str, key: &str) -> bool {
+pub(in crate::bus) fn matches(pattern: &str, key: &str) -> bool {
     let pattern: Vec<&str> = pattern.split('.').collect();
     let key: Vec<&str> = key.split('.').collect();
     words_match(&pattern, &key)
