@@ -11,6 +11,7 @@ use crate::store::{newest, session};
 use crate::{Config, Error, store};
 
 pub(crate) mod account;
+pub(crate) mod address;
 pub(crate) mod event;
 pub(crate) mod first_admin;
 pub(crate) mod housekeeping;

@@ -12,6 +12,12 @@ pub enum Error {
     Invalid(Vec<Violation>),
     #[error("there is no such user")]
     UserNotFound,
+    #[error("there is no such address")]
+    AddressNotFound,
+    #[error("the address book holds 50 addresses, no more fit")]
+    AddressBookFull,
+    #[error("the address was changed since you read it")]
+    AddressStale { current: i64 },
     #[error("{} taken", taken(*.username, *.email))]
     Taken { username: bool, email: bool },
     #[error("the user was changed since you read it")]
@@ -45,9 +51,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Invalid(_) | Self::IdempotencyKeyReused => Kind::Invalid,
-            Self::UserNotFound => Kind::NotFound,
-            Self::Taken { .. } | Self::LastAdmin => Kind::Conflict,
-            Self::StaleVersion => Kind::Stale,
+            Self::UserNotFound | Self::AddressNotFound => Kind::NotFound,
+            Self::Taken { .. } | Self::LastAdmin | Self::AddressBookFull => Kind::Conflict,
+            Self::StaleVersion | Self::AddressStale { .. } => Kind::Stale,
             Self::InvalidCredentials
             | Self::InvalidRefreshToken
             | Self::SessionEnded
@@ -64,9 +70,11 @@ impl Error {
         match self {
             Self::Invalid(_) => "invalid_fields",
             Self::UserNotFound => "user_not_found",
+            Self::AddressNotFound => "address_not_found",
+            Self::AddressBookFull => "address_book_full",
             Self::Taken { username: true, .. } => "username_taken",
             Self::Taken { .. } => "email_taken",
-            Self::StaleVersion => "stale_version",
+            Self::StaleVersion | Self::AddressStale { .. } => "stale_version",
             Self::LastAdmin => "last_admin",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::InvalidCredentials => "invalid_credentials",
@@ -87,6 +95,7 @@ impl From<Error> for Failure {
         match error {
             Error::Storage(_) | Error::Hashing(_) => Self::internal(&error),
             Error::Invalid(violations) => Self::invalid(violations),
+            Error::AddressStale { current } => plain.with("current_version", current),
             Error::TooManyAttempts { retry_after } => {
                 Self { retry_after: Some(retry_after), ..plain }
             }

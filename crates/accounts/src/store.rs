@@ -4,6 +4,7 @@ use sea_orm::DatabaseConnection;
 use souk_storage::Database;
 
 pub(crate) mod account;
+pub(crate) mod address;
 pub(crate) mod brake;
 pub(crate) mod idempotency;
 pub(crate) mod migrations;

@@ -1,20 +1,23 @@
 //! People come, change and go.
 
 use souk_auth::Caller;
-use souk_rpc::Violation;
 use souk_values::UserId;
 
+use self::check::check_own;
 use super::event::{Kind, user};
 use super::{App, password::Check};
 use crate::Error;
-use crate::domain::account::{Broken, Changes, Fields, Password};
+use crate::domain::account::{Fields, Password};
 use crate::domain::role::CUSTOMER;
 use crate::store::account::Model;
-use crate::store::{account, idempotency, newest, role, session};
+use crate::store::{account, idempotency, role, session};
 
 mod change;
+mod check;
 
 pub(super) use change::apply;
+pub(crate) use check::{check_change, check_me, check_new};
+pub(super) use check::{parse, refuse};
 
 /// Makes a user. The same `key` with the same fields answers the same user again.
 pub(crate) async fn create(
@@ -23,20 +26,7 @@ pub(crate) async fn create(
     fields: Fields,
     key: &str,
 ) -> Result<Model, Error> {
-    app.admit(caller).await?;
-    let (changes, mut broken) = parse(app, &fields).await?;
-    for (field, given) in
-        [("username", &fields.username), ("email", &fields.email), ("password", &fields.password)]
-    {
-        if given.is_none() {
-            broken.push(Broken::new(field, "is required"));
-        }
-    }
-    if key.len() > 255 || key.chars().any(char::is_control) {
-        broken.push(Broken::new("idempotency_key", "must have at most 255 printable characters"));
-    }
-    broken.extend(changes.told("", ""));
-    refuse(broken)?;
+    let changes = check_new(app, caller, &fields, key).await?;
     let hash = app.passwords.hash(changes.password.as_ref().map_or("", Password::reveal)).await?;
     let made = blank(app, hash);
     let made = apply(&changes, None, made).0;
@@ -69,11 +59,7 @@ pub(crate) async fn update(
     fields: Fields,
     expected: Option<u64>,
 ) -> Result<Model, Error> {
-    app.admit(caller).await?;
-    let (changes, mut broken) = parse(app, &fields).await?;
-    let seen = account::find(newest(&app.db), id).await?.ok_or(Error::UserNotFound)?;
-    broken.extend(changes.told(&seen.username, &seen.email));
-    refuse(broken)?;
+    let (changes, seen) = check_change(app, caller, id, &fields).await?;
     let mut hash = None;
     if let Some(password) = &changes.password
         && app.passwords.check(password.reveal(), Some(&seen.password_hash)).await? == Check::Wrong
@@ -123,19 +109,7 @@ pub(crate) async fn update_me(
     fields: Fields,
     expected: Option<u64>,
 ) -> Result<Model, Error> {
-    let id = caller.user.as_ref().ok_or(Error::NotLoggedIn)?.id;
-    let mut broken = parse(app, &fields).await?.1;
-    for (field, given) in [
-        ("password", fields.password.is_some()),
-        ("role", fields.role.is_some()),
-        ("active", fields.active.is_some()),
-    ] {
-        if given {
-            broken.retain(|b| b.field != field);
-            broken.push(Broken::new(field, "cannot be changed here"));
-        }
-    }
-    refuse(broken)?;
+    let id = check_own(app, caller, &fields).await?;
     update(app, caller, id, fields, expected).await
 }
 
@@ -185,18 +159,6 @@ pub(super) fn blank(app: &App, password_hash: String) -> Model {
         created_at: now,
         updated_at: now,
     }
-}
-
-pub(super) async fn parse(app: &App, fields: &Fields) -> Result<(Changes, Vec<Broken>), Error> {
-    let roles = role::all(newest(&app.db)).await?;
-    Ok(fields.parse(|text| roles.find(text)))
-}
-
-pub(super) fn refuse(broken: Vec<Broken>) -> Result<(), Error> {
-    if broken.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Invalid(broken.into_iter().map(|b| Violation::new(b.field, b.message)).collect()))
 }
 
 fn check_version(account: &Model, expected: Option<u64>) -> Result<(), Error> {

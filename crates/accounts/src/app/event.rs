@@ -1,10 +1,11 @@
 //! What this service tells: who changed, never any of their data.
 
 use souk_events::NewEvent;
-use souk_events::registry::{USER_CHANGED, USER_CREATED, USER_DELETED};
-use souk_proto::events::v1::UserChanged;
+use souk_events::registry::{SESSION_ENDED, USER_CHANGED, USER_CREATED, USER_DELETED};
+use souk_proto::events::v1::{SessionEnded, UserChanged};
 
 use crate::store::account::Model;
+use crate::store::session;
 
 /// The word in the event, and its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,4 +34,12 @@ pub(crate) fn user(kind: Kind, account: &Model, fields: &[&str], actor: String) 
     };
     let subject = format!("user/{}", account.id);
     NewEvent::new(event_type, subject, account.id.to_string(), version, &message)
+}
+
+/// A session ends once: its only version is 1.
+pub(crate) fn logged_out(session: &session::Model) -> NewEvent {
+    let message =
+        SessionEnded { user_id: session.account_id.to_string(), reason: "logout".to_owned() };
+    let subject = format!("session/{}", session.id);
+    NewEvent::new(SESSION_ENDED, subject, session.id.to_string(), 1, &message)
 }

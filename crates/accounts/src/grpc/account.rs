@@ -23,9 +23,13 @@ type Answer<T> = Result<Response<T>, Status>;
 impl AccountService for Door {
     async fn create_user(&self, request: Request<pb::CreateUserRequest>) -> Answer<pb::User> {
         let caller = caller(&request);
-        let pb::CreateUserRequest { fields, idempotency_key } = request.into_inner();
-        let made = app::create(&self.app, &caller, from_proto(fields), &idempotency_key).await;
-        self.user(made).await
+        let pb::CreateUserRequest { fields, idempotency_key: key, check_only } =
+            request.into_inner();
+        let fields = from_proto(fields);
+        if check_only {
+            return checked(app::check_new(&self.app, &caller, &fields, &key).await);
+        }
+        self.user(app::create(&self.app, &caller, fields, &key).await).await
     }
 
     async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Answer<pb::User> {
@@ -52,9 +56,13 @@ impl AccountService for Door {
 
     async fn update_user(&self, request: Request<pb::UpdateUserRequest>) -> Answer<pb::User> {
         let caller = caller(&request);
-        let pb::UpdateUserRequest { id, fields, expected_version } = request.into_inner();
+        let pb::UpdateUserRequest { id, fields, expected_version, check_only } =
+            request.into_inner();
         let id = user_id(&id).map_err(status)?;
         let fields = from_proto(fields);
+        if check_only {
+            return checked(app::check_change(&self.app, &caller, id, &fields).await);
+        }
         self.user(app::update(&self.app, &caller, id, fields, expected_version).await).await
     }
 
@@ -75,8 +83,11 @@ impl AccountService for Door {
 
     async fn update_me(&self, request: Request<pb::UpdateMeRequest>) -> Answer<pb::User> {
         let caller = caller(&request);
-        let pb::UpdateMeRequest { fields, expected_version } = request.into_inner();
+        let pb::UpdateMeRequest { fields, expected_version, check_only } = request.into_inner();
         let fields = from_proto(fields);
+        if check_only {
+            return checked(app::check_me(&self.app, &caller, &fields).await);
+        }
         self.user(app::update_me(&self.app, &caller, fields, expected_version).await).await
     }
 
@@ -108,6 +119,18 @@ impl AccountService for Door {
             email: account.email,
         });
         Ok(Response::new(pb::ListNoticeRecipientsResponse { items: items.collect() }))
+    }
+
+    async fn get_contact(&self, request: Request<pb::GetContactRequest>) -> Answer<pb::Contact> {
+        let id = user_id(&request.into_inner().user_id).map_err(status)?;
+        let found = store::account::find(newest(self.app.db()), id).await.map_err(status)?;
+        let account = found.ok_or(Error::UserNotFound).map_err(status)?;
+        Ok(Response::new(pb::Contact {
+            user_id: account.id.to_string(),
+            email: account.email,
+            name: if account.full_name.is_empty() { account.username } else { account.full_name },
+            active: account.active,
+        }))
     }
 
     async fn create_first_admin(
@@ -162,6 +185,11 @@ fn wanted(
         Some(page) if broken.is_empty() => Ok((filter, page, after)),
         _ => Err(Error::Invalid(broken)),
     }
+}
+
+/// Nothing was written, so there is nobody to show.
+fn checked<T>(result: Result<T, Error>) -> Answer<pb::User> {
+    result.map(|_| Response::new(pb::User::default())).map_err(status)
 }
 
 /// What is no id names nobody.

@@ -92,7 +92,8 @@ async fn a_role_is_given_by_name_or_number(house: &House) {
 async fn the_same_key_answers_the_same_user_and_another_body_is_refused(house: &House) {
     let with_key = |fields, key: &str| {
         let key = key.to_owned();
-        let request = CreateUserRequest { fields: Some(fields), idempotency_key: key };
+        let request =
+            CreateUserRequest { fields: Some(fields), idempotency_key: key, check_only: false };
         let mut client = house.operator();
         async move { answer(client.create_user(request)).await }
     };
@@ -113,8 +114,11 @@ async fn the_same_key_answers_the_same_user_and_another_body_is_refused(house: &
     // a key belongs to who used it
     house.admin("root").await;
     let token = house.token("root").await;
-    let request =
-        CreateUserRequest { fields: Some(fields("ben")), idempotency_key: "k-1".to_owned() };
+    let request = CreateUserRequest {
+        fields: Some(fields("ben")),
+        idempotency_key: "k-1".to_owned(),
+        check_only: false,
+    };
     let by_admin = answer_as(&token, house.accounts().create_user(request)).await.unwrap();
     assert_eq!(by_admin.username, "ben");
 }
@@ -123,6 +127,7 @@ async fn a_key_is_forgotten_after_a_day(house: &House) {
     let request = |username| CreateUserRequest {
         fields: Some(fields(username)),
         idempotency_key: "k-1".to_owned(),
+        check_only: false,
     };
     answer(house.operator().create_user(request("ann"))).await.unwrap();
     house.clock.advance(chrono::TimeDelta::hours(25));

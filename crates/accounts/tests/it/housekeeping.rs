@@ -27,7 +27,11 @@ async fn tables_come_go_and_come_again(house: &House) {
 }
 
 async fn what_is_over_is_forgotten_in_time_and_nothing_else(house: &House) {
-    let request = CreateUserRequest { fields: Some(fields("ann")), idempotency_key: "k".into() };
+    let request = CreateUserRequest {
+        fields: Some(fields("ann")),
+        idempotency_key: "k".into(),
+        check_only: false,
+    };
     answer(house.operator().create_user(request)).await.unwrap();
     let session = house.login("ann", PASSWORD).await.unwrap();
     assert!(house.login("nobody", PASSWORD).await.is_err());

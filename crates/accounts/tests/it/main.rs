@@ -1,9 +1,16 @@
 //! The service through its generated clients, behind the same stack as in production, on both
 //! databases.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod account;
+mod address;
 mod change;
+mod check;
 mod first_admin;
 mod house;
 mod housekeeping;

@@ -45,7 +45,7 @@ impl House {
     }
 
     pub(crate) async fn create(&self, fields: UserFields) -> Result<User, Failure> {
-        let request = CreateUserRequest { fields: Some(fields), idempotency_key: String::new() };
+        let request = CreateUserRequest { fields: Some(fields), ..Default::default() };
         answer(self.operator().create_user(request)).await
     }
 
@@ -60,7 +60,8 @@ impl House {
         expected_version: Option<u64>,
     ) -> Result<User, Failure> {
         let id = id.to_owned();
-        let request = UpdateUserRequest { id, fields: Some(fields), expected_version };
+        let request =
+            UpdateUserRequest { id, fields: Some(fields), expected_version, check_only: false };
         answer(self.operator().update_user(request)).await
     }
 
@@ -78,7 +79,7 @@ impl House {
     }
 
     pub(crate) async fn update_me(&self, token: &str, fields: UserFields) -> Result<User, Failure> {
-        let request = UpdateMeRequest { fields: Some(fields), expected_version: None };
+        let request = UpdateMeRequest { fields: Some(fields), ..Default::default() };
         answer_as(token, self.accounts().update_me(request)).await
     }
 

@@ -53,8 +53,11 @@ async fn one_of_many_takes_a_name(house: &House) {
 
 async fn one_key_makes_one_user(house: &House) {
     let made = join_all((0..8).map(|_| async {
-        let request =
-            CreateUserRequest { fields: Some(fields("ann")), idempotency_key: "k".to_owned() };
+        let request = CreateUserRequest {
+            fields: Some(fields("ann")),
+            idempotency_key: "k".to_owned(),
+            check_only: false,
+        };
         answer(house.operator().create_user(request)).await.unwrap()
     }));
     let mut ids: Vec<String> = made.await.into_iter().map(|user| user.id).collect();
