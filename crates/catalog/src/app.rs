@@ -3,7 +3,9 @@
 pub(crate) mod category;
 pub(crate) mod demo;
 pub(crate) mod image;
+pub(crate) mod integrity;
 pub(crate) mod product;
+pub(crate) mod stock;
 pub(crate) mod transfer;
 
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use souk_events::Outbox;
 use souk_jobs::Jobs;
 use souk_storage::Database;
 use souk_values::{Clock, Currency};
+
+use crate::app::stock::StockRules;
 
 /// What the use cases share. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +26,7 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     /// Of prices that come without one.
     pub(crate) currency: Currency,
+    pub(crate) stock: StockRules,
     /// Pictures and imports.
     pub(crate) files: PathBuf,
 }

@@ -3,3 +3,4 @@
 pub(crate) mod category;
 pub(crate) mod import;
 pub(crate) mod product;
+pub(crate) mod stock;

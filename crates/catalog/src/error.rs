@@ -27,6 +27,16 @@ pub(crate) enum Error {
     KeyRaced,
     #[error("there is no such picture")]
     ImageNotFound,
+    #[error("less would be on the shelf than the {reserved} that are reserved")]
+    StockBelowReserved { reserved: i64 },
+    #[error("the order was released: nothing more can be had for it")]
+    OrderEnded,
+    #[error("nothing was reserved for the order")]
+    NotReserved,
+    #[error("more would come back than was sold")]
+    ReturnsTooMuch,
+    #[error("the work was abandoned, its outcome is not known")]
+    Abandoned,
     #[error("the database failed")]
     Storage(#[from] sea_orm::DbErr),
     #[error("the file store failed")]
@@ -39,15 +49,19 @@ impl Error {
             Self::ProductNotFound
             | Self::CategoryNotFound
             | Self::ParentNotFound
-            | Self::ImageNotFound => Kind::NotFound,
+            | Self::ImageNotFound
+            | Self::NotReserved => Kind::NotFound,
             Self::SkuTaken
             | Self::SlugTaken
             | Self::CategoryExists
             | Self::CategoryInUse
-            | Self::KeyRaced => Kind::Conflict,
+            | Self::KeyRaced
+            | Self::StockBelowReserved { .. }
+            | Self::OrderEnded
+            | Self::ReturnsTooMuch => Kind::Conflict,
             Self::StaleVersion { .. } => Kind::Stale,
             Self::Invalid(_) | Self::KeyReused => Kind::Invalid,
-            Self::Storage(_) | Self::Files(_) => Kind::Internal,
+            Self::Abandoned | Self::Storage(_) | Self::Files(_) => Kind::Internal,
         }
     }
 
@@ -66,7 +80,11 @@ impl Error {
             Self::KeyReused => "idempotency_key_reused",
             Self::KeyRaced => "idempotency_key_in_flight",
             Self::ImageNotFound => "image_not_found",
-            Self::Storage(_) | Self::Files(_) => "internal",
+            Self::StockBelowReserved { .. } => "stock_below_reserved",
+            Self::OrderEnded => "order_ended",
+            Self::NotReserved => "not_reserved",
+            Self::ReturnsTooMuch => "return_exceeds_sold",
+            Self::Abandoned | Self::Storage(_) | Self::Files(_) => "internal",
         }
     }
 
@@ -81,7 +99,13 @@ impl From<Error> for Failure {
         match error {
             Error::Storage(ref cause) => Self::internal(cause),
             Error::Files(ref cause) => Self::internal(cause),
+            Error::Abandoned => Self::internal(&error),
             Error::Invalid(violations) => Self::invalid(violations),
+            Error::StockBelowReserved { reserved } => {
+                let mut failure = Self::new(error.kind(), error.reason(), &error);
+                failure.metadata.insert("reserved".to_owned(), reserved.to_string());
+                failure
+            }
             Error::StaleVersion { current } => {
                 let mut failure = Self::new(error.kind(), error.reason(), &error);
                 failure.metadata.insert("current_version".to_owned(), current.to_string());

@@ -23,6 +23,7 @@ use souk_storage::Migrations;
 pub use config::Config;
 
 use crate::app::App;
+use crate::app::stock::Storeroom;
 
 /// The service `catalog`.
 pub struct Catalog;
@@ -36,7 +37,7 @@ impl Service for Catalog {
         store::migrations
     }
 
-    fn build(frame: Frame, _config: Config) -> BoxFuture<'static, anyhow::Result<Parts>> {
+    fn build(frame: Frame, config: Config) -> BoxFuture<'static, anyhow::Result<Parts>> {
         Box::pin(async move {
             let app = App {
                 db: frame.db()?,
@@ -44,11 +45,19 @@ impl Service for Catalog {
                 jobs: frame.jobs()?,
                 clock: frame.clock(),
                 currency: frame.settings().shop.currency.parse()?,
+                stock: config.stock_rules(),
                 files: frame.files_dir(),
             };
-            let (grpc, methods) = grpc::routes(&app);
-            let import = Arc::new(jobs::import_products::ImportProducts { app });
-            Ok(Parts { grpc: Some(grpc), methods, jobs: vec![import], ..Parts::default() })
+            let storeroom = Storeroom::new(&app);
+            let (grpc, methods) = grpc::routes(&app, &storeroom);
+            Ok(Parts {
+                grpc: Some(grpc),
+                methods,
+                schedules: jobs::schedules(&storeroom),
+                invariants: app::integrity::invariants(&app),
+                jobs: vec![Arc::new(jobs::import_products::ImportProducts { app })],
+                ..Parts::default()
+            })
         })
     }
 }

@@ -11,8 +11,8 @@ use souk_values::{ProductId, Sku, Slug};
 pub(crate) use batch::{Item, Outcome, Written, write_batch, write_many};
 pub(crate) use event::Told;
 
-use crate::app::App;
-use crate::domain::product::{Patch, Product, create, update};
+use crate::app::{App, stock};
+use crate::domain::product::{Change, Patch, Product, create, update};
 use crate::error::Error;
 use crate::store;
 
@@ -89,8 +89,9 @@ async fn try_create(
         .await
         .map_err(|e| taken(e, &product))?;
     let told = Told { actor, batch: "", quiet: false };
-    let event = event::created(&product, &told);
-    app.outbox.append(&tx, vec![event]).await?;
+    let mut events = vec![event::created(&product, &told)];
+    events.extend(stock::written(app, &tx, std::slice::from_ref(&product), &[], &told).await?);
+    app.outbox.append(&tx, events).await?;
     let answer = encode(&product);
     if let Some(once) = once {
         store::answer::keep(&tx, actor, once.key, once.hash(), answer.clone(), now)
@@ -122,8 +123,7 @@ pub(crate) async fn update_one(
     store::product::update_many(&tx, std::slice::from_ref(&new))
         .await
         .map_err(|e| taken(e, &new))?;
-    let told = Told { actor, batch: "", quiet: false };
-    app.outbox.append(&tx, vec![event::changed(&old, &new, changes, &told)]).await?;
+    told_and_booked(app, &tx, actor, (&old, &new), changes).await?;
     commit(app, tx).await?;
     Ok(new)
 }
@@ -163,10 +163,24 @@ async fn switch(
         return Ok(old);
     }
     store::product::update_many(&tx, std::slice::from_ref(&new)).await?;
-    let told = Told { actor, batch: "", quiet: false };
-    app.outbox.append(&tx, vec![event::changed(&old, &new, changes, &told)]).await?;
+    told_and_booked(app, &tx, actor, (&old, &new), changes).await?;
     commit(app, tx).await?;
     Ok(new)
+}
+
+/// Tells of one change, with what it did to the stock.
+async fn told_and_booked(
+    app: &App,
+    tx: &Tx,
+    actor: &str,
+    (old, new): (&Product, &Product),
+    changes: Vec<Change>,
+) -> Result<(), Error> {
+    let told = Told { actor, batch: "", quiet: false };
+    let mut events = vec![event::changed(old, new, changes, &told)];
+    events.extend(stock::written(app, tx, &[], &[(old, new)], &told).await?);
+    app.outbox.append(tx, events).await?;
+    Ok(())
 }
 
 /// The product, held until the transaction ends, at the version that the writer has seen.

@@ -154,7 +154,7 @@ pub(crate) fn update(old: &Product, patch: &Patch, now: DateTime<Utc>) -> (Produ
     if changes.is_empty() {
         return (old.clone(), changes);
     }
-    if old.stock() != new.stock() {
+    if old.on_hand != new.on_hand {
         new.stock_seq += 1;
     }
     new.version += 1;

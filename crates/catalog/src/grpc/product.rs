@@ -1,14 +1,15 @@
 //! `ProductService`: decode, call, encode.
 mod convert;
+mod items;
 
 use prost::Message;
 use souk_auth::{Caller, Permission};
 use souk_proto::catalog::v1::product_service_server::ProductService;
 use souk_proto::catalog::v1::{
-    AddImageRequest, CreateProductRequest, DeleteProductRequest, FieldProblem, GetImageRequest,
+    AddImageRequest, CreateProductRequest, DeleteProductRequest, GetImageRequest,
     GetProductRequest, GetProductsRequest, GetProductsResponse, Image, ListProductsRequest,
     ListProductsResponse, Product, RestoreProductRequest, UpdateProductRequest,
-    WriteProductsRequest, WriteProductsResponse, WriteResult,
+    WriteProductsRequest, WriteProductsResponse,
 };
 use souk_rpc::{Failure, Violation, caller};
 use souk_values::{Cursor, Page, Sku};
@@ -16,7 +17,7 @@ use tonic::{Request, Response, Status};
 
 use self::convert::Wish;
 
-use crate::app::product::{Idempotency, Item, Written};
+use crate::app::product::Idempotency;
 use crate::app::{App, image, product};
 use crate::domain::product::Patch;
 use crate::error::Error;
@@ -166,11 +167,11 @@ impl ProductService for Products {
         request: Request<WriteProductsRequest>,
     ) -> Result<Response<WriteProductsResponse>, Status> {
         let actor = caller(&request).actor();
-        let items = request.into_inner().items;
+        let WriteProductsRequest { items, check_only } = request.into_inner();
         if items.is_empty() || items.len() > MAX_ITEMS {
             return Err(Error::field("items", format!("must be 1 to {MAX_ITEMS}")).into());
         }
-        let results = self.write(&actor, items).await?;
+        let results = self.write(&actor, items, &check_only).await?;
         Ok(Response::new(WriteProductsResponse { results }))
     }
 
@@ -211,62 +212,6 @@ impl Products {
         }
         wish.fine()
     }
-
-    /// Writes the items that are in order; the others are answered with what is wrong.
-    async fn write(
-        &self,
-        actor: &str,
-        items: Vec<souk_proto::catalog::v1::ProductFields>,
-    ) -> Result<Vec<WriteResult>, Error> {
-        let mut results: Vec<WriteResult> = Vec::with_capacity(items.len());
-        let mut good: Vec<(usize, Item)> = Vec::new();
-        for (at, fields) in items.into_iter().enumerate() {
-            let sku = fields.sku.clone().unwrap_or_default();
-            let parsed = convert::from_proto(fields, self.app.currency).fine();
-            let parsed = parsed.and_then(|(sku, patch)| {
-                let sku = sku.ok_or_else(|| Error::field("sku", "is required"))?;
-                if good.iter().any(|(_, item)| item.sku == sku) {
-                    return Err(Error::field("sku", "stands twice in this request"));
-                }
-                Ok(Item { sku, patch })
-            });
-            results.push(WriteResult { sku: sku.clone(), ..WriteResult::default() });
-            match parsed {
-                Ok(item) => good.push((at, item)),
-                Err(error) => set_failed(&mut results[at], error),
-            }
-        }
-        let (places, good): (Vec<usize>, Vec<Item>) = good.into_iter().unzip();
-        for (at, written) in
-            places.into_iter().zip(product::write_many(&self.app, actor, &good).await?)
-        {
-            set_written(&mut results[at], written);
-        }
-        Ok(results)
-    }
-}
-
-fn set_written(result: &mut WriteResult, written: Written) {
-    match written {
-        Ok((outcome, product)) => {
-            result.outcome = outcome.as_str().to_owned();
-            result.id = product.id.to_string();
-            result.version = product.version.unsigned_abs();
-        }
-        Err(error) => set_failed(result, error),
-    }
-}
-
-fn set_failed(result: &mut WriteResult, error: Error) {
-    let failure = Failure::from(error);
-    result.outcome = "failed".to_owned();
-    result.code = failure.reason;
-    result.detail = failure.message;
-    result.errors = failure
-        .violations
-        .into_iter()
-        .map(|v| FieldProblem { field: v.field, message: v.message })
-        .collect();
 }
 
 /// Hidden products are for those who may change them, and for services that act for themselves.

@@ -1,9 +1,11 @@
 //! Importing a stored file: read and staged, problems reported, products written. Each part resumes
 //! after a crash.
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use souk_jobs::{ItemResult, Job, JobContext, JobError, JobHandler, Progress};
+use souk_storage::Tx;
 use souk_values::Currency;
 
 use crate::app::App;
@@ -13,7 +15,9 @@ use crate::domain::import::{Fields, Refused, product};
 use crate::error::Error;
 
 const ROWS_AT_ONCE: usize = 1_000;
-const PRODUCTS_AT_ONCE: u32 = 500;
+const PRODUCTS_AT_ONCE: u32 = 1_000;
+/// How often the job says how far the reading is.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) struct ImportProducts {
     pub(crate) app: App,
@@ -66,32 +70,33 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    /// Reads the whole file once; good rows are staged by SKU, the others noted.
+    /// Reads the whole file once; good rows are staged by SKU, the others noted. The next rows are
+    /// read while these are staged.
     async fn stage(&self, scratch: &Scratch) -> Result<(), JobError> {
         let (path, mapping) = (self.params.file.clone(), self.params.mapping.clone());
-        let mut source = blocking(move || Source::open(&path, &mapping)).await?;
-        let mut lines = 0;
+        let source = blocking(move || Source::open(&path, &mapping)).await?;
+        let currency = self.currency;
+        let mut reading = tokio::task::spawn_blocking(move || read(source, currency));
+        let (mut lines, mut saved) = (0, None::<Instant>);
         loop {
             if self.ctx.stopping() {
                 return Err(self.ctx.stopped());
             }
-            let currency = self.currency;
-            let (back, rows, problems) = tokio::task::spawn_blocking(move || {
-                let (rows, problems) = read(&mut source, currency);
-                (source, rows, problems)
-            })
-            .await
-            .map_err(|e| JobError::Retry(e.into()))?;
-            source = back;
+            let (source, rows, problems) = reading.await.map_err(|e| JobError::Retry(e.into()))?;
             if rows.is_empty() && problems.is_empty() {
                 return Ok(());
             }
+            reading = tokio::task::spawn_blocking(move || read(source, currency));
             lines += (rows.len() + problems.len()) as u64;
             scratch.stage(&rows).await.map_err(retry)?;
             scratch.report(&problems).await.map_err(retry)?;
-            let message = format!("reading {}: {lines} rows", self.params.file_name);
-            let progress = Progress { done: lines, message, ..Progress::default() };
-            self.ctx.save_now(progress).await.map_err(|e| JobError::Retry(e.into()))?;
+            // each is a flush of the disk: as often as anybody looks
+            if saved.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                saved = Some(Instant::now());
+                let message = format!("reading {}: {lines} rows", self.params.file_name);
+                let progress = Progress { done: lines, message, ..Progress::default() };
+                self.ctx.save_now(progress).await.map_err(|e| JobError::Retry(e.into()))?;
+            }
         }
     }
 
@@ -132,67 +137,101 @@ impl Import<'_> {
     ) -> Result<(), JobError> {
         let (total, _) = scratch.counts().await.map_err(retry)?;
         let mut done: u64 = OUTCOMES.iter().filter_map(|outcome| counts.get(*outcome)).sum();
-        loop {
+        let mut part = self.part(scratch, at.written).await?;
+        while let Some(Part { last, rows, items, lines, mut results }) = part {
             if self.ctx.stopping() {
                 return Err(self.ctx.stopped());
             }
-            let staged = scratch.staged_after(at.written, PRODUCTS_AT_ONCE).await.map_err(retry)?;
-            let Some(last) = staged.last() else { return Ok(()) };
-            at.written = last.seq;
-            let mut items = Vec::new();
-            let mut lines = Vec::new();
-            let mut results = Vec::new();
-            for row in &staged {
-                match product(&row.fields, self.currency) {
-                    Ok((sku, patch)) => {
-                        items.push(Item { sku, patch: clean(patch) });
-                        lines.push(row.line);
-                    }
-                    Err(refused) => results.push(problem(row.line, &row.fields, refused)),
+            at.written = last;
+            let (at, counts) = (&*at, &mut *counts);
+            done += rows;
+            let write = async {
+                let tx = self.app.db.begin().await.map_err(|e| JobError::Retry(e.into()))?;
+                let told = Told { actor: &self.params.actor, batch, quiet: false };
+                let written = write_batch(self.app, &tx, &items, &told, true).await;
+                for ((item, line), outcome) in items.iter().zip(lines).zip(written.map_err(retry)?)
+                {
+                    let (outcome, detail) = match outcome {
+                        Ok((Outcome::Unchanged, _)) => {
+                            *counts.entry("unchanged".to_owned()).or_default() += 1;
+                            continue;
+                        }
+                        Ok((outcome, product)) => (outcome.as_str(), product.id.to_string()),
+                        Err(error) => ("failed", explain(&error)),
+                    };
+                    let (key, outcome) = (item.sku.to_string(), outcome.to_owned());
+                    results.push(ItemResult { position: line, key, outcome, detail });
                 }
-            }
-            let tx = self.app.db.begin().await.map_err(|e| JobError::Retry(e.into()))?;
-            let told = Told { actor: &self.params.actor, batch, quiet: false };
-            let written = write_batch(self.app, &tx, &items, &told, true).await.map_err(retry)?;
-            for ((item, line), outcome) in items.iter().zip(lines).zip(written) {
-                let (outcome, detail) = match outcome {
-                    Ok((Outcome::Unchanged, _)) => {
-                        *counts.entry("unchanged".to_owned()).or_default() += 1;
-                        continue;
-                    }
-                    Ok((outcome, product)) => (outcome.as_str(), product.id.to_string()),
-                    Err(error) => ("failed", explain(&error)),
-                };
-                results.push(ItemResult {
-                    position: line,
-                    key: item.sku.to_string(),
-                    outcome: outcome.to_owned(),
-                    detail,
-                });
-            }
-            for result in &results {
-                *counts.entry(result.outcome.clone()).or_default() += 1;
-            }
-            done += staged.len() as u64;
-            let message = if self.params.dry_run { "trying products" } else { "writing products" };
-            let progress = Progress {
-                done,
-                total,
-                message: message.to_owned(),
-                counts: counts.clone(),
-                checkpoint: json(at),
-                results,
+                for result in &results {
+                    *counts.entry(result.outcome.clone()).or_default() += 1;
+                }
+                self.close(tx, at, counts, results, done, total).await
             };
-            if self.params.dry_run {
-                drop(tx);
-                self.ctx.save_now(progress).await.map_err(|e| JobError::Retry(e.into()))?;
-            } else {
-                self.ctx.save(&tx, progress).await.map_err(|e| JobError::Retry(e.into()))?;
-                tx.commit().await.map_err(|e| JobError::Retry(e.into()))?;
-                self.app.outbox.wake();
+            // the next ones are made ready while these are written
+            ((), part) = futures::try_join!(write, self.part(scratch, last))?;
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction with the job's progress in it; a dry run takes its products back.
+    async fn close(
+        &self,
+        tx: Tx,
+        at: &Checkpoint,
+        counts: &BTreeMap<String, u64>,
+        results: Vec<ItemResult>,
+        done: u64,
+        total: u64,
+    ) -> Result<(), JobError> {
+        let message = if self.params.dry_run { "trying products" } else { "writing products" };
+        let progress = Progress {
+            done,
+            total,
+            message: message.to_owned(),
+            counts: counts.clone(),
+            checkpoint: json(at),
+            results,
+        };
+        if self.params.dry_run {
+            drop(tx);
+            self.ctx.save_now(progress).await.map_err(|e| JobError::Retry(e.into()))?;
+        } else {
+            self.ctx.save(&tx, progress).await.map_err(|e| JobError::Retry(e.into()))?;
+            tx.commit().await.map_err(|e| JobError::Retry(e.into()))?;
+            self.app.outbox.wake();
+        }
+        Ok(())
+    }
+
+    /// The staged products after a place, ready to be written.
+    async fn part(&self, scratch: &Scratch, after: i64) -> Result<Option<Part>, JobError> {
+        let staged = scratch.staged_after(after, PRODUCTS_AT_ONCE).await.map_err(retry)?;
+        let Some(last) = staged.last().map(|row| row.seq) else { return Ok(None) };
+        let mut part = Part { last, rows: staged.len() as u64, ..Part::default() };
+        for row in &staged {
+            match product(&row.fields, self.currency) {
+                Ok((sku, patch)) => {
+                    part.items.push(Item { sku, patch: clean(patch) });
+                    part.lines.push(row.line);
+                }
+                Err(refused) => part.results.push(problem(row.line, &row.fields, refused)),
             }
         }
+        Ok(Some(part))
     }
+}
+
+/// Staged products of one transaction.
+#[derive(Default)]
+struct Part {
+    /// The place of the last one.
+    last: i64,
+    rows: u64,
+    items: Vec<Item>,
+    /// Of each item.
+    lines: Vec<u64>,
+    /// Of those that make no item.
+    results: Vec<ItemResult>,
 }
 
 const OUTCOMES: [&str; 4] = ["created", "updated", "unchanged", "failed"];
@@ -200,7 +239,7 @@ const OUTCOMES: [&str; 4] = ["created", "updated", "unchanged", "failed"];
 type Rows = Vec<(u64, String, Fields)>;
 
 /// The next thousand rows or so.
-fn read(source: &mut Source, currency: Currency) -> (Rows, Vec<ItemResult>) {
+fn read(mut source: Source, currency: Currency) -> (Source, Rows, Vec<ItemResult>) {
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
     while rows.len() + problems.len() < ROWS_AT_ONCE {
         let Some(some) = source.next() else { break };
@@ -214,7 +253,7 @@ fn read(source: &mut Source, currency: Currency) -> (Rows, Vec<ItemResult>) {
             }
         }
     }
-    (rows, problems)
+    (source, rows, problems)
 }
 
 /// Only what a line really says: an empty cell must not wipe out what an earlier line said of the

@@ -2,9 +2,14 @@
 mod list;
 mod write;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, prelude::Json};
+use sea_orm::{
+    Condition, FromJsonQueryResult, FromQueryResult, Iterable, QueryOrder, QuerySelect, Select,
+};
+use serde::{Deserialize, Serialize};
 use souk_storage::Tx;
 use souk_values::{Currency, Money, ProductId, Sku, Slug};
 
@@ -25,7 +30,7 @@ pub(crate) struct Model {
     pub(crate) description: String,
     pub(crate) brand: String,
     pub(crate) category: Option<String>,
-    pub(crate) tags: Json,
+    pub(crate) tags: Texts,
     pub(crate) kind: String,
     pub(crate) condition: Option<String>,
     pub(crate) price_minor: i64,
@@ -35,8 +40,8 @@ pub(crate) struct Model {
     pub(crate) reserved: i64,
     pub(crate) stock_seq: i64,
     pub(crate) active: bool,
-    pub(crate) images: Json,
-    pub(crate) attributes: Json,
+    pub(crate) images: Texts,
+    pub(crate) attributes: Named,
     pub(crate) handle: String,
     /// What text filters look at: folded name, SKU, brand, tags, description.
     pub(crate) search_text: String,
@@ -50,9 +55,56 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// A JSON array of texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub(crate) struct Texts(pub(crate) Vec<String>);
+
+/// A JSON object of texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub(crate) struct Named(pub(crate) BTreeMap<String, String>);
+
+/// A row as reads see it: without the search text, which repeats most of the others.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct Row {
+    id: ProductId,
+    sku: String,
+    slug: String,
+    name: String,
+    description: String,
+    brand: String,
+    category: Option<String>,
+    tags: Texts,
+    kind: String,
+    condition: Option<String>,
+    price_minor: i64,
+    old_price_minor: Option<i64>,
+    currency: String,
+    on_hand: i64,
+    reserved: i64,
+    stock_seq: i64,
+    active: bool,
+    images: Texts,
+    attributes: Named,
+    handle: String,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A question for products.
+fn rows() -> Select<Entity> {
+    let seen = Column::iter().filter(|column| !matches!(column, Column::SearchText));
+    Entity::find().select_only().columns(seen)
+}
+
+/// The products that a question finds.
+async fn all<C: ConnectionTrait>(db: &C, select: Select<Entity>) -> Result<Vec<Product>, DbErr> {
+    select.into_model::<Row>().all(db).await?.into_iter().map(read).collect()
+}
+
 /// By id, SKU or slug, tried in this order.
 pub(crate) async fn find<C: ConnectionTrait>(db: &C, key: &str) -> Result<Option<Product>, DbErr> {
-    find_row(db, key, false).await?.map(read).transpose()
+    find_row(db, key, false).await
 }
 
 /// The active ones among the ids.
@@ -60,50 +112,53 @@ pub(crate) async fn find_active(
     db: &DatabaseConnection,
     ids: Vec<ProductId>,
 ) -> Result<Vec<Product>, DbErr> {
-    let wanted = Entity::find().filter(Column::Id.is_in(ids)).filter(Column::Active.eq(true));
-    wanted.all(db).await?.into_iter().map(read).collect()
+    all(db, rows().filter(Column::Id.is_in(ids)).filter(Column::Active.eq(true))).await
 }
 
 /// The same, held against other writers until the transaction ends.
 pub(crate) async fn find_for_update(tx: &Tx, key: &str) -> Result<Option<Product>, DbErr> {
-    find_row(tx, key, true).await?.map(read).transpose()
+    find_row(tx, key, true).await
 }
 
 async fn find_row<C: ConnectionTrait>(
     db: &C,
     key: &str,
     lock: bool,
-) -> Result<Option<Model>, DbErr> {
+) -> Result<Option<Product>, DbErr> {
     // PostgreSQL knows no such text and would fail
     if key.contains('\0') {
         return Ok(None);
     }
-    let select = |filter| {
-        let select = Entity::find().filter(filter);
-        if lock { select.lock_exclusive() } else { select }
-    };
+    let select = || if lock { rows().lock_exclusive() } else { rows() };
     if let Ok(id) = key.parse::<ProductId>()
-        && let Some(row) = select(Column::Id.eq(id)).one(db).await?
+        && let Some(row) = select().filter(Column::Id.eq(id)).into_model::<Row>().one(db).await?
     {
-        return Ok(Some(row));
+        return read(row).map(Some);
     }
-    if let Some(row) = select(Column::Sku.eq(key)).one(db).await? {
-        return Ok(Some(row));
-    }
-    select(Column::Slug.eq(key)).one(db).await
+    // one product's SKU may be another's slug
+    let either = Condition::any().add(Column::Sku.eq(key)).add(Column::Slug.eq(key));
+    let select = select().filter(either).order_by_desc(Column::Sku.eq(key));
+    select.into_model::<Row>().one(db).await?.map(read).transpose()
 }
 
 /// Those of the SKUs that exist, held against other writers.
 pub(crate) async fn find_skus_for_update(tx: &Tx, skus: &[Sku]) -> Result<Vec<Product>, DbErr> {
     let skus = skus.iter().map(Sku::as_str);
-    let rows = Entity::find()
+    let held = rows()
         .filter(Column::Sku.is_in(skus))
         // in one order: two batches never wait for each other
         .order_by_asc(Column::Id)
-        .lock_exclusive()
-        .all(tx)
-        .await?;
-    rows.into_iter().map(read).collect()
+        .lock_exclusive();
+    all(tx, held).await
+}
+
+/// Those of the SKUs that exist.
+pub(crate) async fn known_skus(db: &DatabaseConnection, skus: &[&Sku]) -> Result<Vec<Sku>, DbErr> {
+    let skus = skus.iter().map(|sku| sku.as_str());
+    let found = Entity::find().select_only().column(Column::Sku).filter(Column::Sku.is_in(skus));
+    let found: Vec<String> = found.into_tuple().all(db).await?;
+    // a SKU of the store was parsed before it came there
+    Ok(found.iter().filter_map(|sku| Sku::parse(sku).ok()).collect())
 }
 
 /// Those of the slugs that are taken.
@@ -140,7 +195,7 @@ pub(crate) async fn any_in(tx: &Tx, category: &CategoryPath) -> Result<bool, DbE
 }
 
 /// A row as the product it is; a row that is none means that somebody else wrote to the table.
-pub(super) fn read(row: Model) -> Result<Product, DbErr> {
+fn read(row: Row) -> Result<Product, DbErr> {
     let broken = |what: &str| DbErr::Type(format!("product {} has a broken {what}", row.id));
     let currency: Currency = row.currency.parse().map_err(|_| broken("currency"))?;
     Ok(Product {
@@ -153,10 +208,9 @@ pub(super) fn read(row: Model) -> Result<Product, DbErr> {
             .transpose()
             .map_err(|_| broken("category"))?,
         kind: Kind::parse(&row.kind).map_err(|_| broken("kind"))?,
-        tags: serde_json::from_value(row.tags.clone()).map_err(|_| broken("tags"))?,
-        images: serde_json::from_value(row.images.clone()).map_err(|_| broken("images"))?,
-        attributes: serde_json::from_value(row.attributes.clone())
-            .map_err(|_| broken("attributes"))?,
+        tags: row.tags.0,
+        images: row.images.0,
+        attributes: row.attributes.0,
         price: Money::new(row.price_minor, currency),
         id: row.id,
         name: row.name,

@@ -17,9 +17,8 @@ crate::on_both! {
 }
 
 async fn write(shop: &Shop, items: Vec<ProductFields>) -> Result<Vec<WriteResult>, Failure> {
-    answer(shop.products().write_products(WriteProductsRequest { items }))
-        .await
-        .map(|response| response.results)
+    let request = WriteProductsRequest { items, ..Default::default() };
+    answer(shop.products().write_products(request)).await.map(|response| response.results)
 }
 
 async fn each_item_succeeds_or_fails_alone(shop: &Shop) {

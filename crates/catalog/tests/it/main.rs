@@ -24,6 +24,12 @@ mod people;
 mod product;
 mod shop;
 mod shopify;
+mod stock;
+mod stock_door;
+mod stock_low;
+mod stock_order;
+mod stock_product;
+mod stock_race;
 
 /// Runs each test on SQLite and on PostgreSQL.
 macro_rules! on_both {

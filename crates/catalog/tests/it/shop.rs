@@ -1,6 +1,6 @@
 //! A house in which only the catalogue works, and the verbs of those who use it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -30,7 +30,9 @@ const SEED: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
 pub(crate) struct Shop {
     pub(crate) house: House,
     pub(crate) clock: Clock,
-    place: Arc<Place>,
+    pub(crate) place: Arc<Place>,
+    /// The way of orders, made once.
+    orders: OnceLock<Transport>,
 }
 
 /// What outlives a process.
@@ -53,6 +55,11 @@ impl Place {
         server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
         server.close().await.unwrap();
         Arc::new(Self { dir: tempfile::tempdir().unwrap(), database: Some((url, name)) })
+    }
+
+    /// Another process' place on the same server.
+    pub(crate) fn beside(&self) -> Arc<Self> {
+        Arc::new(Self { dir: tempfile::tempdir().unwrap(), database: self.database.clone() })
     }
 
     /// Removes the database from the server.
@@ -81,7 +88,7 @@ impl Place {
         let loaded = Sources { flags, ..Sources::default() }.load().unwrap();
         let services = [blueprint::<Keys>(), blueprint::<Catalog>()];
         let house = House::start(&loaded, &services, clock.clone()).await.unwrap();
-        Shop { house, clock: clock.clone(), place: self.clone() }
+        Shop { house, clock: clock.clone(), place: self.clone(), orders: OnceLock::new() }
     }
 }
 
@@ -115,6 +122,11 @@ impl Shop {
         let address = self.house.address("grpc").unwrap();
         let identity = Identity { name: name.into(), tokens };
         Transport::remote("catalog", &format!("http://{address}"), identity).unwrap()
+    }
+
+    /// The way of orders in another process.
+    pub(crate) fn orders(&self) -> Transport {
+        self.orders.get_or_init(|| self.neighbor("orders")).clone()
     }
 
     pub(crate) fn products(&self) -> ProductServiceClient<Transport> {
@@ -179,8 +191,15 @@ impl Shop {
         answer(client.create_category(request)).await.map(|_| ())
     }
 
-    /// The events told so far, oldest first.
+    /// What was told of products so far, oldest first.
     pub(crate) async fn events(&self) -> Vec<(Envelope, ProductChanged)> {
+        let told = self.told().await.into_iter();
+        let of_products = told.filter(|e| e.event_type.starts_with("souk.catalog.product."));
+        of_products.map(|e| (e.clone(), e.decode().unwrap())).collect()
+    }
+
+    /// All events told so far, oldest first.
+    pub(crate) async fn told(&self) -> Vec<Envelope> {
         let db = self.db();
         let mut cursor = String::new();
         let mut all: Vec<Envelope> = Vec::new();
@@ -196,7 +215,7 @@ impl Shop {
         all.reverse();
         // a row that moves to the sent ones while being read is seen twice
         all.dedup_by_key(|envelope| envelope.id);
-        all.into_iter().map(|e| (e.clone(), e.decode().unwrap())).collect()
+        all
     }
 
     /// The access token of somebody with these permissions, and their id.

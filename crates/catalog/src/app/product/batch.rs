@@ -7,7 +7,7 @@ use souk_values::{ProductId, Sku};
 
 use super::event::{self, Told};
 use super::{distinct, missing};
-use crate::app::App;
+use crate::app::{App, stock};
 use crate::domain::category::CategoryPath;
 use crate::domain::product::{Change, Patch, Product, create, update};
 use crate::error::Error;
@@ -119,15 +119,18 @@ pub(crate) async fn write_batch(
     };
     let (mut created, updated) = (of(&written, Outcome::Created), of(&written, Outcome::Updated));
     let mut events: Vec<NewEvent> = created.iter().map(|p| event::created(p, told)).collect();
+    let mut changed: Vec<(&Product, &Product)> = Vec::with_capacity(updated.len());
     for new in &updated {
-        if let Some((old, changes)) = before.remove(&new.id) {
-            events.push(event::changed(&old, new, changes, told));
+        if let Some((old, changes)) = before.get(&new.id) {
+            events.push(event::changed(old, new, changes.clone(), told));
+            changed.push((old, new));
         }
     }
     // in one order: two batches with the same new SKUs never wait for each other
     created.sort_by(|a, b| a.sku.cmp(&b.sku));
     store::product::insert_many(tx, &created).await?;
     store::product::update_many(tx, &updated).await?;
+    events.extend(stock::written(app, tx, &created, &changed, told).await?);
     app.outbox.append(tx, events).await?;
     Ok(written)
 }

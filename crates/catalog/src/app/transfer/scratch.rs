@@ -3,7 +3,8 @@
 //! rows need no more memory than a thousand.
 use std::path::{Path, PathBuf};
 
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement, TransactionTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement};
+use serde::Serialize;
 use souk_jobs::ItemResult;
 
 use crate::domain::import::Fields;
@@ -52,36 +53,34 @@ impl Scratch {
         Ok(Self { db: sea_orm::Database::connect(options).await?, path })
     }
 
-    /// Adds rows: a SKU seen before keeps its place and takes over what the new line says.
-    #[allow(clippy::disallowed_methods, reason = "nobody else writes to this file")]
+    /// Adds rows: a SKU seen before keeps its place and takes over what the new line says. All in
+    /// one statement: each costs a way to SQLite's thread and back.
     pub(crate) async fn stage(&self, rows: &[(u64, String, Fields)]) -> Result<(), Error> {
-        let tx = self.db.begin().await?;
-        let sql = "INSERT INTO stage (sku, line, fields) VALUES (?, ?, ?) \
-                   ON CONFLICT (sku) DO UPDATE SET line = excluded.line, fields = json_patch(stage.fields, excluded.fields)";
-        for (line, sku, fields) in rows {
-            let fields = serde_json::to_string(fields).map_err(std::io::Error::other)?;
-            let values = [sku.as_str().into(), line_number(*line).into(), fields.into()];
-            tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
-                .await?;
-        }
-        Ok(tx.commit().await?)
+        let sql = "INSERT INTO stage (sku, line, fields) \
+                   SELECT value ->> 1, value ->> 0, value ->> 2 FROM json_each(?) WHERE true \
+                   ON CONFLICT (sku) DO UPDATE \
+                   SET line = excluded.line, fields = json_patch(stage.fields, excluded.fields)";
+        let rows = rows.iter().map(|(line, sku, fields)| (line_number(*line), sku, fields));
+        self.insert(sql, rows.collect::<Vec<_>>()).await
     }
 
-    #[allow(clippy::disallowed_methods, reason = "nobody else writes to this file")]
     pub(crate) async fn report(&self, problems: &[ItemResult]) -> Result<(), Error> {
-        let tx = self.db.begin().await?;
-        let sql = "INSERT INTO problem (line, sku, outcome, detail) VALUES (?, ?, ?, ?)";
-        for p in problems {
-            let values = [
-                line_number(p.position).into(),
-                p.key.as_str().into(),
-                p.outcome.as_str().into(),
-                p.detail.as_str().into(),
-            ];
-            tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
-                .await?;
+        let sql = "INSERT INTO problem (line, sku, outcome, detail) \
+                   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
+        let rows =
+            problems.iter().map(|p| (line_number(p.position), &p.key, &p.outcome, &p.detail));
+        self.insert(sql, rows.collect::<Vec<_>>()).await
+    }
+
+    async fn insert<T: Serialize>(&self, sql: &str, rows: Vec<T>) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(tx.commit().await?)
+        let json = serde_json::to_string(&rows).map_err(std::io::Error::other)?;
+        let backend = self.db.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, [json.into()]);
+        self.db.execute_raw(statement).await?;
+        Ok(())
     }
 
     /// How many SKUs and problems there are.
@@ -97,23 +96,23 @@ impl Scratch {
         Ok((count("staged")?, count("problems")?))
     }
 
-    /// The next SKUs after a place.
+    /// The next SKUs after a place. One row with all of them: every row costs a way from SQLite's
+    /// thread to here.
     pub(crate) async fn staged_after(&self, seq: i64, limit: u32) -> Result<Vec<Staged>, Error> {
-        let sql = "SELECT seq, line, fields FROM stage WHERE seq > ? ORDER BY seq LIMIT ?";
+        let sql = "SELECT json_group_array(json_array(seq, line, json(fields)) ORDER BY seq) AS rows \
+                   FROM (SELECT seq, line, fields FROM stage WHERE seq > ? ORDER BY seq LIMIT ?)";
         let values = [seq.into(), limit.into()];
-        let backend = self.db.get_database_backend();
-        let rows =
-            self.db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-        rows.iter()
-            .map(|row| {
-                let fields: String = row.try_get("", "fields")?;
-                Ok(Staged {
-                    seq: row.try_get("", "seq")?,
-                    line: row.try_get::<i64>("", "line")?.unsigned_abs(),
-                    fields: serde_json::from_str(&fields).map_err(std::io::Error::other)?,
-                })
-            })
-            .collect()
+        let statement = Statement::from_sql_and_values(self.db.get_database_backend(), sql, values);
+        let Some(row) = self.db.query_one_raw(statement).await? else { return Ok(Vec::new()) };
+        let rows: String = row.try_get("", "rows")?;
+        let rows: Vec<(i64, i64, Fields)> =
+            serde_json::from_str(&rows).map_err(std::io::Error::other)?;
+        let staged = |(seq, line, fields): (i64, i64, Fields)| Staged {
+            seq,
+            line: line.unsigned_abs(),
+            fields,
+        };
+        Ok(rows.into_iter().map(staged).collect())
     }
 
     /// The next problems after a place.

@@ -1,6 +1,8 @@
 //! What each writable field may hold. The sentences are shown behind the field's name.
 use std::collections::BTreeMap;
 
+use crate::domain::stock::{LOW_ATTRIBUTE, low_at};
+
 pub(crate) const CONDITIONS: [&str; 4] = ["new", "like_new", "good", "fair"];
 /// A billion units is more than anybody has; sums stay far inside `i64`.
 const MAX_STOCK: i64 = 1_000_000_000;
@@ -106,6 +108,9 @@ pub(crate) fn attributes(values: &BTreeMap<String, String>) -> Checked<BTreeMap<
         let name = line(key, 100)?;
         if name.is_empty() {
             return Err("must not have an empty name".to_owned());
+        }
+        if name == LOW_ATTRIBUTE {
+            low_at(value)?;
         }
         checked.insert(name, text(value, 1000)?);
     }

@@ -31,15 +31,20 @@ pub(super) struct Wish {
 }
 
 impl Wish {
+    /// One sentence for each field: the first one stays.
+    pub(super) fn breaks(&mut self, field: &str, message: &str) {
+        if !self.broken.iter().any(|v| v.field == field) {
+            self.broken.push(Violation::new(field, message));
+        }
+    }
+
     /// A product cannot be made without a name and a price.
     pub(super) fn complete(mut self) -> Self {
-        let broken = &mut self.broken;
-        let named = |field: &str, broken: &[Violation]| broken.iter().any(|v| v.field == field);
         for (field, absent) in
             [("name", self.patch.name.is_none()), ("price", self.patch.price.is_none())]
         {
-            if absent && !named(field, broken) {
-                broken.push(Violation::new(field, "is required"));
+            if absent {
+                self.breaks(field, "is required");
             }
         }
         self

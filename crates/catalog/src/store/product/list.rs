@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use souk_storage::Database;
 use souk_values::{Page, ProductId};
 
-use super::{Column, Entity, fold, read, tag};
+use super::{Column, Entity, all, fold, rows, tag};
 use crate::domain::category::CategoryPath;
 use crate::domain::product::{Kind, Product};
 
@@ -158,10 +158,9 @@ pub(crate) async fn list(
             .add(beyond(Column::Id, id.into()));
         select = select.filter(Condition::any().add(beyond(sort.column(), value)).add(same));
     }
-    let rows = select.all(db.read()).await?;
-    let more = rows.len() > page.limit as usize;
-    let items: Vec<Product> =
-        rows.into_iter().take(page.limit as usize).map(read).collect::<Result<_, _>>()?;
+    let mut items = all(db.read(), select).await?;
+    let more = items.len() > page.limit as usize;
+    items.truncate(page.limit as usize);
     let position = |last: &Product| Position { key: sort.key_of(last), id: last.id };
     let next = items.last().filter(|_| more).map(position);
     Ok((items, next))
@@ -174,14 +173,14 @@ pub(crate) async fn all_after(
     hidden: bool,
     limit: u64,
 ) -> Result<Vec<Product>, DbErr> {
-    let mut select = Entity::find().order_by_asc(Column::Id).limit(limit);
+    let mut select = rows().order_by_asc(Column::Id).limit(limit);
     if let Some(after) = after {
         select = select.filter(Column::Id.gt(after));
     }
     if !hidden {
         select = select.filter(Column::Active.eq(true));
     }
-    select.all(db.read()).await?.into_iter().map(read).collect()
+    all(db.read(), select).await
 }
 
 #[derive(FromQueryResult)]
@@ -206,52 +205,52 @@ pub(crate) async fn count_by_category(db: &Database) -> Result<Vec<(String, u64)
 }
 
 fn filtered(filter: &Filter) -> Select<Entity> {
-    let mut all = Condition::all();
+    let mut wanted = Condition::all();
     if let Some(active) = filter.active {
-        all = all.add(Column::Active.eq(active));
+        wanted = wanted.add(Column::Active.eq(active));
     }
     if let Some(category) = &filter.category {
         let below = format!("{category}/");
-        all = all.add(
+        wanted = wanted.add(
             Condition::any()
                 .add(Column::Category.eq(category.as_str()))
                 .add(Column::Category.starts_with(below)),
         );
     }
     if let Some(brand) = &filter.brand {
-        all = all.add(Column::Brand.eq(brand.as_str()));
+        wanted = wanted.add(Column::Brand.eq(brand.as_str()));
     }
     for word in filter.text.iter().flat_map(|t| t.split_whitespace()) {
         let pattern = LikeExpr::new(format!("%{}%", escaped(&fold(word)))).escape('\\');
-        all = all.add(Expr::col(Column::SearchText).like(pattern));
+        wanted = wanted.add(Expr::col(Column::SearchText).like(pattern));
     }
-    for wanted in &filter.tags {
+    for tag in &filter.tags {
         let tagged = Query::select()
             .column(tag::Column::ProductId)
             .from(tag::Entity)
-            .and_where(tag::Column::Tag.eq(fold(wanted)))
+            .and_where(tag::Column::Tag.eq(fold(tag)))
             .to_owned();
-        all = all.add(Column::Id.in_subquery(tagged));
+        wanted = wanted.add(Column::Id.in_subquery(tagged));
     }
     if let Some(min) = filter.min_price {
-        all = all.add(Column::PriceMinor.gte(min));
+        wanted = wanted.add(Column::PriceMinor.gte(min));
     }
     if let Some(max) = filter.max_price {
-        all = all.add(Column::PriceMinor.lte(max));
+        wanted = wanted.add(Column::PriceMinor.lte(max));
     }
     if let Some(kind) = filter.kind {
-        all = all.add(Column::Kind.eq(kind.as_str()));
+        wanted = wanted.add(Column::Kind.eq(kind.as_str()));
     }
     if let Some(condition) = &filter.condition {
-        all = all.add(Column::Condition.eq(condition.as_str()));
+        wanted = wanted.add(Column::Condition.eq(condition.as_str()));
     }
     if let Some(in_stock) = filter.in_stock {
         let some = Condition::any()
             .add(Column::Kind.eq(Kind::Digital.as_str()))
             .add(Expr::col(Column::OnHand).gt(Expr::col(Column::Reserved)));
-        all = all.add(if in_stock { some } else { some.not() });
+        wanted = wanted.add(if in_stock { some } else { some.not() });
     }
-    Entity::find().filter(all)
+    rows().filter(wanted)
 }
 
 /// LIKE's own signs as plain characters.

@@ -1,10 +1,11 @@
 //! Writing products, one or hundreds at a time.
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, Iterable, QuerySelect};
+use sea_orm::{ActiveValue::Set, DatabaseBackend, Iterable, QuerySelect, Statement};
 use souk_storage::{Database, Tx};
+use souk_values::ProductId;
 
-use super::{ActiveModel, Column, Entity, fold, tag};
+use super::{ActiveModel, Column, Entity, Named, Texts, fold, tag};
 use crate::domain::product::Product;
 
 /// Rows of one statement: 25 columns each, under SQLite's 32,766 variables.
@@ -25,11 +26,15 @@ pub(crate) async fn insert_many(tx: &Tx, products: &[Product]) -> Result<(), DbE
     Ok(())
 }
 
-/// The new state of products that this transaction holds.
+/// The new state of products that this transaction holds, but for their stock: that is written by
+/// [`crate::store::stock::save`] alone.
 pub(crate) async fn update_many(tx: &Tx, products: &[Product]) -> Result<(), DbErr> {
     for some in products.chunks(AT_ONCE) {
         // an upsert of rows that exist: one statement instead of hundreds
-        let kept = |c: &Column| matches!(c, Column::Id | Column::Sku | Column::CreatedAt);
+        let kept = |c: &Column| {
+            use Column::{CreatedAt, Id, OnHand, Reserved, Sku, StockSeq};
+            matches!(c, Id | Sku | CreatedAt | OnHand | Reserved | StockSeq)
+        };
         let every = OnConflict::column(Column::Id)
             .update_columns(Column::iter().filter(|c| !kept(c)))
             .to_owned();
@@ -44,22 +49,35 @@ pub(crate) async fn update_many(tx: &Tx, products: &[Product]) -> Result<(), DbE
     Ok(())
 }
 
+/// One statement, whose text never changes, with all of them as a JSON array of texts: 32 digits of
+/// the product, then the tag. Two tags of a product that fold alike are one.
 async fn insert_tags(tx: &Tx, products: &[Product]) -> Result<(), DbErr> {
-    let rows: Vec<tag::ActiveModel> = products
-        .iter()
-        .flat_map(|p| p.tags.iter().map(|t| (p.id, fold(t))))
-        .map(|(id, tag)| tag::ActiveModel { tag: Set(tag), product_id: Set(id) })
-        .collect();
-    for some in rows.chunks(AT_ONCE) {
-        // two tags that fold alike are one
-        let columns = [tag::Column::Tag, tag::Column::ProductId];
-        let nothing = OnConflict::columns(columns).do_nothing().to_owned();
-        tag::Entity::insert_many(some.to_vec())
-            .on_conflict(nothing)
-            .exec_without_returning(tx)
-            .await?;
+    let mut tags: Vec<(String, ProductId)> =
+        products.iter().flat_map(|p| p.tags.iter().map(|tag| (fold(tag), p.id))).collect();
+    if tags.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // in the order of the key: neighbors lie together
+    tags.sort_unstable();
+    let member = |(tag, id): (String, ProductId)| format!("{}{tag}", id.uuid().simple());
+    let members: Vec<String> = tags.into_iter().map(member).collect();
+    let json = serde_json::to_string(&members).map_err(|e| DbErr::Json(e.to_string()))?;
+    let backend = tx.get_database_backend();
+    let sql = match backend {
+        DatabaseBackend::Postgres => {
+            "INSERT INTO product_tag (tag, product_id) \
+             SELECT substr(value, 33), CAST(substr(value, 1, 32) AS uuid) \
+             FROM jsonb_array_elements_text(CAST($1 AS jsonb)) AS t(value) \
+             ON CONFLICT (tag, product_id) DO NOTHING"
+        }
+        // SQLite takes ON for a join's without the WHERE
+        _ => {
+            "INSERT INTO product_tag (tag, product_id) \
+             SELECT substr(value, 33), unhex(substr(value, 1, 32)) FROM json_each($1) WHERE true \
+             ON CONFLICT (tag, product_id) DO NOTHING"
+        }
+    };
+    tx.execute_raw(Statement::from_sql_and_values(backend, sql, [json.into()])).await.map(drop)
 }
 
 fn row(p: &Product) -> ActiveModel {
@@ -72,7 +90,7 @@ fn row(p: &Product) -> ActiveModel {
         description: Set(p.description.clone()),
         brand: Set(p.brand.clone()),
         category: Set(p.category.as_ref().map(ToString::to_string)),
-        tags: Set(serde_json::json!(p.tags)),
+        tags: Set(Texts(p.tags.clone())),
         kind: Set(p.kind.as_str().to_owned()),
         condition: Set(p.condition.clone()),
         price_minor: Set(p.price.minor),
@@ -82,8 +100,8 @@ fn row(p: &Product) -> ActiveModel {
         reserved: Set(p.reserved),
         stock_seq: Set(p.stock_seq),
         active: Set(p.active),
-        images: Set(serde_json::json!(p.images)),
-        attributes: Set(serde_json::json!(p.attributes)),
+        images: Set(Texts(p.images.clone())),
+        attributes: Set(Named(p.attributes.clone())),
         handle: Set(p.handle.clone()),
         search_text: Set(fold(&texts.join("\n"))),
         version: Set(p.version),
