@@ -1,0 +1,89 @@
+//! Cards of the test provider.
+use chrono::Datelike;
+use souk_rpc::Violation;
+use souk_values::UserId;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::clients::payment::TestProvider;
+use crate::domain::payment::book::{Behaviour, Card, has_expired};
+use crate::domain::payment::number::CardNumber;
+use crate::error::Error;
+
+/// Cards are good for years, not for decades.
+const LONGEST_YEARS: u32 = 30;
+
+/// A card as its owner typed it.
+pub(crate) struct Typed {
+    pub(crate) number: String,
+    pub(crate) exp_month: u32,
+    /// Four digits, or the last two.
+    pub(crate) exp_year: u32,
+    pub(crate) cvc: String,
+}
+
+/// Checks a card and keeps what may be kept of it, behind a token.
+pub(crate) async fn create(app: &App, user: UserId, typed: Typed) -> Result<Card, Error> {
+    let test = keeper(app)?;
+    let now = app.clock.now();
+    let mut broken = Vec::new();
+    let number = CardNumber::parse(&typed.number);
+    if let Err(why) = &number {
+        broken.push(Violation::new("number", why));
+    }
+    let year = if typed.exp_year < 100 { typed.exp_year + 2000 } else { typed.exp_year };
+    let last = now.year().unsigned_abs() + LONGEST_YEARS;
+    if !(1..=12).contains(&typed.exp_month) {
+        broken.push(Violation::new("exp_month", "must be between 1 and 12"));
+    } else if has_expired(typed.exp_month, year, now) {
+        broken.push(Violation::new("exp_year", "the card has expired"));
+    }
+    if year > last {
+        broken.push(Violation::new("exp_year", format!("must be at most {last}")));
+    }
+    let length = number.as_ref().map_or(3, CardNumber::cvc_length);
+    let digits = typed.cvc.bytes().all(|b| b.is_ascii_digit());
+    if !digits || typed.cvc.len() != length {
+        broken.push(Violation::new("cvc", format!("must be {length} digits")));
+    }
+    let number = match number {
+        Ok(number) if broken.is_empty() => number,
+        _ => return Err(Error::Invalid(broken)),
+    };
+    let card = Card {
+        token: format!("pm_{}", Uuid::new_v4().simple()),
+        user_id: user.to_string(),
+        brand: number.brand().to_owned(),
+        last4: number.last4().to_owned(),
+        exp_month: typed.exp_month,
+        exp_year: year,
+        behaviour: Behaviour::of(&number),
+        created_at: now,
+    };
+    if test.keep_card(&card).await? {
+        Ok(card)
+    } else {
+        Err(Error::Conflict("too_many_payment_methods", "remove a payment method first"))
+    }
+}
+
+/// The cards of a person, newest first; none where the provider keeps them.
+pub(crate) async fn list(app: &App, user: UserId) -> Result<Vec<Card>, Error> {
+    match &app.test_provider {
+        Some(test) => Ok(test.cards(&user.to_string()).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Forgets a card.
+pub(crate) async fn delete(app: &App, user: UserId, token: &str) -> Result<Card, Error> {
+    let gone = keeper(app)?.forget_card(&user.to_string(), token).await?;
+    gone.ok_or(Error::NotFound("payment method"))
+}
+
+fn keeper(app: &App) -> Result<&TestProvider, Error> {
+    app.test_provider.as_ref().ok_or(Error::Conflict(
+        "cards_elsewhere",
+        "cards are given to the payment provider itself, which answers with a token",
+    ))
+}
