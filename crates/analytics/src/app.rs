@@ -1,6 +1,7 @@
-//! The use cases: count views, remember products, forget what is old.
+//! The use cases: count views and sales, remember products, forget what is old.
 pub(crate) mod product;
 pub(crate) mod retention;
+pub(crate) mod sale;
 pub(crate) mod view;
 
 use souk_storage::Database;

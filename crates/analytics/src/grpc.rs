@@ -13,6 +13,8 @@ const METHODS: MethodTable = &[
     ("/souk.analytics.v1.ReportService/GetProductReport", READERS),
     ("/souk.analytics.v1.ReportService/ListTopProducts", READERS),
     ("/souk.analytics.v1.ReportService/GetTotals", READERS),
+    ("/souk.analytics.v1.ReportService/GetSales", READERS),
+    ("/souk.analytics.v1.ReportService/ListDemand", READERS),
 ];
 
 /// The gRPC services over these tables, and the rule of each method.

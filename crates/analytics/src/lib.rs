@@ -1,4 +1,5 @@
-//! Figures made of events: who saw which product when, and what changed.
+//! Figures made of events: who saw which product when, what changed, and what
+//! was sold.
 //!
 //! Owns counts only; what it knows it heard. A batch of views becomes a handful of statements in
 //! one transaction with its inbox row, so each view counts once however often it is delivered.
@@ -10,6 +11,7 @@ mod store;
 
 mod events;
 mod grpc;
+mod integrity;
 mod jobs;
 
 mod config;
@@ -21,8 +23,9 @@ use souk_storage::Migrations;
 
 pub use crate::app::{App, Kept};
 pub use crate::config::Config;
-pub use crate::events::{ProductListener, ViewListener, consumers};
+pub use crate::events::{OrderListener, ProductListener, ViewListener, consumers};
 pub use crate::grpc::routes;
+pub use crate::integrity::invariants;
 pub use crate::jobs::schedules;
 pub use crate::store::migrations;
 
@@ -47,6 +50,7 @@ impl Service for Analytics {
                 methods,
                 consumers: consumers(),
                 schedules: schedules(&app),
+                invariants: invariants(&app),
                 ..Parts::default()
             })
         })

@@ -11,12 +11,14 @@ mod account;
 pub mod compose;
 pub mod delivery;
 pub mod notice;
+pub mod order;
 mod preference;
 mod retention;
 
 pub use account::{AccountNews, Standing};
 pub use delivery::Postman;
 pub use notice::{Notice, Recipient, Recipients};
+pub use order::{Buyer, OrderNews, Told};
 pub use retention::KEPT;
 
 use crate::config::DigestSettings;
@@ -30,6 +32,7 @@ pub struct App {
     pub(crate) shop: Arc<Shop>,
     threshold: u32,
     window: TimeDelta,
+    order_notices: bool,
     wake: Arc<Notify>,
 }
 
@@ -55,8 +58,20 @@ impl App {
             shop: Arc::new(shop),
             threshold: digest.threshold,
             window: delta(digest.window.duration()),
+            order_notices: true,
             wake: Arc::default(),
         }
+    }
+
+    /// Whether administrators are told of new orders.
+    #[must_use]
+    pub fn with_order_notices(mut self, wanted: bool) -> Self {
+        self.order_notices = wanted;
+        self
+    }
+
+    pub(crate) fn tells_of_new_orders(&self) -> bool {
+        self.order_notices
     }
 
     /// Tells the sender of this process that a letter may be due. To be called after the commit.

@@ -15,6 +15,8 @@ pub struct Config {
     /// The section `ses` of the settings.
     pub ses: SesSettings,
     pub digest: DigestSettings,
+    /// Whether administrators are told of new orders.
+    pub order_notices: bool,
     /// Letters on their way at once.
     pub concurrency: u32,
 }
@@ -25,6 +27,7 @@ impl Default for Config {
             mail: MailSettings::default(),
             ses: SesSettings::default(),
             digest: DigestSettings::default(),
+            order_notices: true,
             concurrency: 8,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod letter;
+pub mod order;
 pub mod pace;
 pub mod retry;
 pub mod text;

@@ -1,6 +1,6 @@
-//! Who is told what: notices of product changes become letters, letters leave by folder, SMTP or
-//! SES, and a ledger knows what became of each. An event is one ledger row a recipient; several
-//! rows may share the letter of a digest.
+//! Who is told what: steps of orders and notices of changes become letters, letters leave by
+//! folder, SMTP or SES, and a ledger knows what became of each. An event is one ledger row a
+//! recipient; several rows may share the letter of a digest.
 
 pub mod app;
 pub mod clients;
@@ -9,6 +9,7 @@ pub mod domain;
 pub mod error;
 pub mod events;
 pub mod grpc;
+mod integrity;
 mod jobs;
 pub mod store;
 
@@ -20,6 +21,7 @@ use souk_service::{Frame, Parts, Service};
 use souk_storage::Migrations;
 
 pub use config::{Config, DigestSettings, MailSettings, SenderKind, SesSettings};
+pub use integrity::invariants;
 
 use crate::app::{App, Postman, Shop};
 use crate::clients::accounts::Accounts;
@@ -45,7 +47,8 @@ impl Service for Notifier {
 async fn build(frame: Frame, config: Config) -> anyhow::Result<Parts> {
     let settings = frame.settings();
     let shop = Shop::new(&settings.shop.name, &settings.shop.public_url);
-    let app = App::new(frame.db()?, frame.clock(), shop, &config.digest);
+    let app = App::new(frame.db()?, frame.clock(), shop, &config.digest)
+        .with_order_notices(config.order_notices);
     let accounts = Accounts::new(frame.transport("accounts")?);
     let mail = mail::open(&config, &settings.data_dir.join("mail")).await?;
     let postman = Arc::new(Postman::new(app.clone(), mail, &config)?);
@@ -54,6 +57,7 @@ async fn build(frame: Frame, config: Config) -> anyhow::Result<Parts> {
         methods: grpc::METHODS,
         consumers: events::consumers(&app, &accounts),
         schedules: jobs::schedules(&app),
+        invariants: invariants(&app),
         tasks: vec![("postman", Box::new(move |stop| postman.run(stop).boxed()))],
         ..Parts::default()
     })

@@ -1,11 +1,14 @@
-//! Reports: one product over time, the most seen products, totals.
+//! Reports: one product over time, the most seen products, totals, sales, demand.
+mod sale;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use souk_proto::analytics::v1::report_service_server::ReportService;
 use souk_proto::analytics::v1::{
-    Bucket, GetProductReportRequest, GetTotalsRequest, ListTopProductsRequest,
-    ListTopProductsResponse, ProductReport, TopProduct, Totals, Window as WireWindow,
+    Bucket, GetProductReportRequest, GetSalesRequest, GetTotalsRequest, ListDemandRequest,
+    ListDemandResponse, ListTopProductsRequest, ListTopProductsResponse, ProductReport, Sales,
+    TopProduct, Totals, Window as WireWindow,
 };
 use souk_rpc::{Failure, Violation};
 use souk_values::ProductId;
@@ -45,6 +48,20 @@ impl ReportService for Reports {
         request: Request<GetTotalsRequest>,
     ) -> Result<Response<Totals>, Status> {
         answer(self.totals(request.into_inner()).await)
+    }
+
+    async fn get_sales(
+        &self,
+        request: Request<GetSalesRequest>,
+    ) -> Result<Response<Sales>, Status> {
+        answer(self.sales(request.into_inner()).await)
+    }
+
+    async fn list_demand(
+        &self,
+        request: Request<ListDemandRequest>,
+    ) -> Result<Response<ListDemandResponse>, Status> {
+        answer(self.demand(request.into_inner()).await)
     }
 }
 

@@ -9,5 +9,6 @@
 mod product;
 mod report;
 mod retention;
+mod sale;
 mod stage;
 mod view;

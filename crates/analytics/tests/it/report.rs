@@ -138,6 +138,8 @@ on_both! {
                 ("/souk.analytics.v1.ReportService", "GetProductReport"),
                 ("/souk.analytics.v1.ReportService", "ListTopProducts"),
                 ("/souk.analytics.v1.ReportService", "GetTotals"),
+                ("/souk.analytics.v1.ReportService", "GetSales"),
+                ("/souk.analytics.v1.ReportService", "ListDemand"),
             ]
         );
         let needed = Rule::Permission(Permission::StatsRead);

@@ -177,6 +177,10 @@ impl Stage {
         self.client().list_top_products(asked).await.unwrap().into_inner().items
     }
 
+    pub(crate) async fn run(&self, sql: &str) {
+        self.app.db.write().execute_unprepared(sql).await.unwrap();
+    }
+
     /// A number from the tables, for what no report tells.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let db = self.app.db.write();

@@ -1,15 +1,20 @@
 //! Letters in words: subject, text and HTML from compiled-in templates, never from data.
+use std::collections::BTreeSet;
+
 use askama::Template;
 use chrono::{DateTime, Utc};
 use souk_storage::Database;
-use souk_values::ProductId;
 
 use super::Shop;
-use crate::domain::change::{Change, Kind};
+use crate::domain::change::{Change, Kind, Subject, Topic};
 use crate::domain::letter::Words;
 use crate::domain::text::one_line;
 use crate::error::Error;
 use crate::store::{letter, notification};
+
+mod order;
+
+pub use order::order;
 
 /// Changes that a digest shows; it says how many more there are.
 pub const DIGEST_LIMIT: usize = 200;
@@ -20,6 +25,10 @@ const SUBJECT_LIMIT: usize = 200;
 /// One change as templates see it.
 struct Item<'a> {
     headline: &'static str,
+    /// What `change.sku` is.
+    label: &'static str,
+    /// Its fields changed; else they are facts.
+    is_change: bool,
     change: &'a Change,
     at: String,
     link: String,
@@ -29,6 +38,7 @@ struct Item<'a> {
 #[template(path = "change.txt")]
 struct ChangeText<'a> {
     shop: &'a Shop,
+    foot: Foot,
     item: &'a Item<'a>,
 }
 
@@ -36,6 +46,7 @@ struct ChangeText<'a> {
 #[template(path = "change.html")]
 struct ChangeHtml<'a> {
     shop: &'a Shop,
+    foot: Foot,
     item: &'a Item<'a>,
 }
 
@@ -43,6 +54,8 @@ struct ChangeHtml<'a> {
 #[template(path = "digest.txt")]
 struct DigestText<'a> {
     shop: &'a Shop,
+    foot: Foot,
+    what: &'static str,
     items: &'a [Item<'a>],
     total: usize,
 }
@@ -51,42 +64,73 @@ struct DigestText<'a> {
 #[template(path = "digest.html")]
 struct DigestHtml<'a> {
     shop: &'a Shop,
+    foot: Foot,
+    what: &'static str,
     items: &'a [Item<'a>],
     total: usize,
+}
+
+/// Why somebody got a letter, and how to get none.
+#[derive(Clone, Copy)]
+struct Foot {
+    about: &'static str,
+    /// The body that mutes; empty: nothing does.
+    mute: &'static str,
+}
+
+impl Foot {
+    fn of(kinds: impl IntoIterator<Item = Kind>) -> Self {
+        let topics: BTreeSet<Topic> = kinds.into_iter().filter_map(Kind::topic).collect();
+        let (products, orders) =
+            (topics.contains(&Topic::Products), topics.contains(&Topic::Orders));
+        let (about, mute) = match (products, orders) {
+            (true, false) => ("product changes", r#"{"product_notices": false}"#),
+            (false, true) => ("orders", r#"{"order_notices": false}"#),
+            (true, true) => (
+                "product changes and orders",
+                r#"{"product_notices": false, "order_notices": false}"#,
+            ),
+            (false, false) => ("orders that need a person", ""),
+        };
+        Self { about, mute }
+    }
 }
 
 /// The letter of one change.
 pub fn single(
     shop: &Shop,
     kind: Kind,
-    product: ProductId,
+    subject: Subject,
     change: &Change,
     at: DateTime<Utc>,
 ) -> Words {
-    let item = &item(shop, kind, product, change, at);
+    let foot = Foot::of([kind]);
+    let item = &item(shop, kind, subject, change, at);
     let subject = format!("[{}] {}: {} ({})", shop.name, item.headline, change.name, change.sku);
     Words {
         subject: one_line(&subject, SUBJECT_LIMIT),
-        text: lines(&ChangeText { shop, item }),
-        html: render(&ChangeHtml { shop, item }),
+        text: lines(&ChangeText { shop, foot, item }),
+        html: render(&ChangeHtml { shop, foot, item }),
     }
 }
 
 /// The letter of many changes, of which `told` are the first.
-pub fn digest(
-    shop: &Shop,
-    told: &[(ProductId, Kind, Change, DateTime<Utc>)],
-    total: usize,
-) -> Words {
+pub fn digest(shop: &Shop, told: &[(Subject, Kind, Change, DateTime<Utc>)], total: usize) -> Words {
     let items: Vec<_> =
         told.iter().map(|(id, kind, c, at)| item(shop, *kind, *id, c, *at)).collect();
     let items = items.as_slice();
-    let plural = if total == 1 { "" } else { "s" };
-    let subject = format!("[{}] {total} product change{plural}", shop.name);
+    let foot = Foot::of(told.iter().map(|told| told.1));
+    let what = match (told.iter().all(|told| told.1.is_product_change()), total) {
+        (true, 1) => "product change",
+        (true, _) => "product changes",
+        (false, 1) => "notice",
+        (false, _) => "notices",
+    };
+    let subject = format!("[{}] {total} {what}", shop.name);
     Words {
         subject: one_line(&subject, SUBJECT_LIMIT),
-        text: lines(&DigestText { shop, items, total }),
-        html: render(&DigestHtml { shop, items, total }),
+        text: lines(&DigestText { shop, foot, what, items, total }),
+        html: render(&DigestHtml { shop, foot, what, items, total }),
     }
 }
 
@@ -104,7 +148,7 @@ pub async fn words(db: &Database, shop: &Shop, letter: &letter::Model) -> Result
 fn item<'a>(
     shop: &Shop,
     kind: Kind,
-    product: ProductId,
+    subject: Subject,
     change: &'a Change,
     at: DateTime<Utc>,
 ) -> Item<'a> {
@@ -113,12 +157,21 @@ fn item<'a>(
         Kind::Changed => "Product changed",
         Kind::Deleted => "Product deleted",
         Kind::Restored => "Product restored",
+        Kind::StockLow => "Low stock",
+        Kind::OrderConfirmed => "New order",
+        Kind::OrderReview => "Order needs review",
+    };
+    let (label, path) = match subject {
+        Subject::Product(id) => ("SKU", format!("products/{id}")),
+        Subject::Order(id) => ("Total", format!("admin/orders/{id}")),
     };
     Item {
         headline,
+        label,
+        is_change: kind.is_product_change(),
         change,
         at: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        link: format!("{}/api/products/{product}", shop.public_url),
+        link: format!("{}/api/{path}", shop.public_url),
     }
 }
 

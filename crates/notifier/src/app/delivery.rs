@@ -79,7 +79,8 @@ impl Postman {
         let users: Vec<UserId> = letters.iter().map(|l| l.user_id).collect();
         let closed = accounts::closed(db, &users).await?;
         for letter in letters.extract_if(.., |l| {
-            closed.get(&l.user_id).is_some_and(|closed_at| l.created_at <= *closed_at)
+            let until = closed.get(&l.user_id).and_then(|closed| closed.until(l.personal));
+            until.is_some_and(|until| l.created_at <= until)
         }) {
             let end = Settled {
                 reason: Some(account::INACTIVE.to_owned()),

@@ -1,34 +1,37 @@
-//! Product changes become ledger rows and letters: at once, or collected in a digest.
+//! What administrators are told becomes ledger rows and letters: at once, or collected in a digest.
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use souk_storage::Tx;
-use souk_values::{LetterId, NotificationId, ProductId, UserId};
+use souk_values::{LetterId, NotificationId, UserId};
 use uuid::Uuid;
 
 use super::{App, compose};
-use crate::domain::change::{Change, FieldChange, Kind};
+use crate::domain::change::{Change, FieldChange, Kind, Subject};
 use crate::domain::letter::Status;
 use crate::domain::pace::Pace;
 use crate::error::Error;
 use crate::store::{change, letter, notification, pace, preference};
 
 /// Why a recipient with muted letters got none, as the ledger says it.
-const MUTED: &str = "muted";
+pub(super) const MUTED: &str = "muted";
 
-/// One product change, as an event told it.
+/// One change, as an event told it.
 #[derive(Clone, Debug)]
 pub struct Notice {
     pub event_id: Uuid,
-    pub product_id: ProductId,
+    pub subject: Subject,
     pub kind: Kind,
+    /// Of an order its total and its number.
     pub sku: String,
     pub name: String,
-    /// `usr_…`, or the name of a service or job.
+    /// `usr_…`, or the name of a service or job; empty: nobody is named.
     pub actor_id: String,
     pub fields: Vec<FieldChange>,
     /// It came with many others: an import, a bulk change.
     pub in_batch: bool,
+    /// Who gets another letter about the same event: once is enough.
+    pub told_already: Option<UserId>,
     pub at: DateTime<Utc>,
     pub trace: Option<String>,
 }
@@ -82,15 +85,18 @@ impl App {
         }
         let users: Vec<UserId> = recipients.people.iter().map(|r| r.user_id).collect();
         let paces = pace::lock(tx, &users, self.clock.now()).await?;
-        let muted = preference::muted(tx, &users).await?;
+        let wishes = preference::of_all(tx, &users).await?;
         let mut rows = Rows::default();
         let mut seen = HashSet::new();
         for recipient in recipients.people.iter().filter(|r| seen.insert(r.user_id)) {
-            if muted.contains(&recipient.user_id) {
-                rows.suppress(recipient, recipients.asked_at, &told);
-            } else if let Some(pace) = paces.get(&recipient.user_id) {
-                let at = recipients.asked_at;
-                let after = self.address(tx, &mut rows, recipient, at, *pace, &told).await?;
+            let at = recipients.asked_at;
+            let wishes = wishes.get(&recipient.user_id).copied().unwrap_or_default();
+            let own = told.iter().filter(|t| t.notice.told_already != Some(recipient.user_id));
+            let (wanted, muted): (Vec<&Told<'_>>, Vec<_>) =
+                own.partition(|told| wishes.want(told.notice.kind.topic()));
+            rows.suppress(recipient, at, &muted);
+            if let Some(pace) = paces.get(&recipient.user_id) {
+                let after = self.address(tx, &mut rows, recipient, at, *pace, &wanted).await?;
                 if after != *pace {
                     pace::save(tx, recipient.user_id, after).await?;
                 }
@@ -111,7 +117,7 @@ impl App {
         recipient: &Recipient,
         asked_at: DateTime<Utc>,
         mut pace: Pace,
-        told: &[Told<'_>],
+        told: &[&Told<'_>],
     ) -> Result<Pace, Error> {
         let now = self.clock.now();
         let mut collected = Vec::new();
@@ -121,13 +127,8 @@ impl App {
                 continue;
             }
             let notice = told.notice;
-            let words = compose::single(
-                &self.shop,
-                notice.kind,
-                notice.product_id,
-                &told.change,
-                notice.at,
-            );
+            let words =
+                compose::single(&self.shop, notice.kind, notice.subject, &told.change, notice.at);
             let letter = letter::Model {
                 subject: Some(words.subject),
                 text: Some(words.text),
@@ -164,7 +165,7 @@ impl App {
 }
 
 impl Rows {
-    fn suppress(&mut self, recipient: &Recipient, at: DateTime<Utc>, told: &[Told<'_>]) {
+    fn suppress(&mut self, recipient: &Recipient, at: DateTime<Utc>, told: &[&Told<'_>]) {
         self.notifications.extend(told.iter().map(|told| notification::Model {
             reason: Some(MUTED.to_owned()),
             ..entry(recipient, at, told.notice, None)
@@ -185,12 +186,13 @@ fn told(notice: &Notice, names: &HashMap<String, &str>) -> Change {
     Change::new(&notice.sku, &notice.name, actor, notice.fields.clone())
 }
 
-fn blank(recipient: &Recipient, at: DateTime<Utc>) -> letter::Model {
+pub(super) fn blank(recipient: &Recipient, at: DateTime<Utc>) -> letter::Model {
     letter::Model {
         id: LetterId::new(),
         user_id: recipient.user_id,
         recipient: recipient.email.clone(),
         digest: false,
+        personal: false,
         notifications: 1,
         subject: None,
         text: None,
@@ -217,7 +219,8 @@ fn entry(
         event_id: notice.event_id,
         user_id: recipient.user_id,
         recipient: recipient.email.clone(),
-        product_id: notice.product_id,
+        product_id: notice.subject.product(),
+        order_id: notice.subject.order(),
         kind: notice.kind.event().to_owned(),
         reason: None,
         letter_id,

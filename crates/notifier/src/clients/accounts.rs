@@ -1,10 +1,10 @@
-//! Accounts, asked for those who get notices.
-use souk_proto::accounts::v1::ListNoticeRecipientsRequest;
+//! Accounts, asked for those who get notices, and where letters to a buyer go.
 use souk_proto::accounts::v1::account_service_client::AccountServiceClient;
-use souk_rpc::{Failure, Transport};
+use souk_proto::accounts::v1::{GetContactRequest, ListNoticeRecipientsRequest};
+use souk_rpc::{Failure, Kind, Transport};
 use souk_values::UserId;
 
-use crate::app::Recipient;
+use crate::app::{Buyer, Recipient};
 use crate::error::Error;
 
 /// Cheap to clone.
@@ -34,5 +34,24 @@ impl Accounts {
             }
         }
         Ok(recipients)
+    }
+
+    /// Where letters to one account go at this moment.
+    pub async fn contact(&self, user_id: UserId) -> Result<Buyer, Error> {
+        let mut client = self.client.clone();
+        let asked = GetContactRequest { user_id: user_id.to_string() };
+        match client.get_contact(asked).await {
+            Ok(answer) => {
+                let contact = answer.into_inner();
+                let (email, name) = (contact.email, contact.name);
+                let person = Recipient { user_id, email, name };
+                Ok(if contact.active { Buyer::Known(person) } else { Buyer::Closed(person) })
+            }
+            Err(status) => {
+                let failure = Failure::from(status);
+                let gone = failure.kind == Kind::NotFound;
+                if gone { Ok(Buyer::Gone) } else { Err(Error::AccountsAway(failure)) }
+            }
+        }
     }
 }

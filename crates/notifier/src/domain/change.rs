@@ -1,7 +1,9 @@
-//! What a letter tells of one product change: kept small, because an import makes many.
+//! What a letter to administrators tells of one change of a product, its stock or an order: kept
+//! small, because an import makes many.
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use souk_values::{OrderId, ProductId};
 
 use super::text::one_line;
 
@@ -12,17 +14,55 @@ const FIELD_LIMIT: usize = 40;
 /// Characters of a name in a letter; more is cut.
 const NAME_LIMIT: usize = 120;
 
-/// What happened to a product.
+/// What a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    Product(ProductId),
+    Order(OrderId),
+}
+
+impl Subject {
+    pub fn product(self) -> Option<ProductId> {
+        if let Self::Product(id) = self { Some(id) } else { None }
+    }
+
+    pub fn order(self) -> Option<OrderId> {
+        if let Self::Order(id) = self { Some(id) } else { None }
+    }
+}
+
+/// What people can mute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    Products,
+    Orders,
+}
+
+/// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Created,
     Changed,
     Deleted,
     Restored,
+    /// Little can be bought.
+    StockLow,
+    /// A new order.
+    OrderConfirmed,
+    /// An order needs a person.
+    OrderReview,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Created, Self::Changed, Self::Deleted, Self::Restored];
+    pub const ALL: [Self; 7] = [
+        Self::Created,
+        Self::Changed,
+        Self::Deleted,
+        Self::Restored,
+        Self::StockLow,
+        Self::OrderConfirmed,
+        Self::OrderReview,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +70,9 @@ impl Kind {
             Self::Changed => "changed",
             Self::Deleted => "deleted",
             Self::Restored => "restored",
+            Self::StockLow => "low",
+            Self::OrderConfirmed => "confirmed",
+            Self::OrderReview => "review",
         }
     }
 
@@ -40,6 +83,23 @@ impl Kind {
             Self::Changed => "product.changed",
             Self::Deleted => "product.deleted",
             Self::Restored => "product.restored",
+            Self::StockLow => "stock.low",
+            Self::OrderConfirmed => "order.confirmed",
+            Self::OrderReview => "order.review",
+        }
+    }
+
+    /// Whether it is a change of a product's fields.
+    pub fn is_product_change(self) -> bool {
+        matches!(self, Self::Created | Self::Changed | Self::Deleted | Self::Restored)
+    }
+
+    /// What mutes it; nothing mutes what needs a person.
+    pub fn topic(self) -> Option<Topic> {
+        match self {
+            Self::OrderConfirmed => Some(Topic::Orders),
+            Self::OrderReview => None,
+            _ => Some(Topic::Products),
         }
     }
 
@@ -66,13 +126,15 @@ pub struct FieldChange {
     pub new: String,
 }
 
-/// The part of a product change that letters tell; every text on one line and of bounded length.
+/// The part of a change that letters tell; every text on one line and of bounded length.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Change {
+    /// Of an order: its total.
     pub sku: String,
+    /// Of an order: its number.
     pub name: String,
-    /// Who did it: a name if it is known, else an id or a service's name.
+    /// Who did it: a name if it is known, else an id or a service's name; empty: nobody is named.
     pub actor: String,
     pub fields: Vec<FieldChange>,
     /// Changed fields that found no place in `fields`.

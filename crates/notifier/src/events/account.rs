@@ -78,12 +78,11 @@ fn from_proto(event: &Envelope, receivers: &Receivers) -> Result<AccountNews, Ha
     let user: UserId = message.user_id.parse().map_err(|_| poisoned("the user id is not one"))?;
     let lost_role = changes_role(&message)
         && receivers.0.as_ref().is_some_and(|receivers| !receivers.contains(&user));
-    let closed = !message.active || message.kind == "deleted" || lost_role;
-    Ok(AccountNews {
-        user,
-        epoch: event.epoch,
-        version: message.version,
-        at: event.time,
-        standing: if closed { Standing::Closed } else { Standing::Open },
-    })
+    let gone = !message.active || message.kind == "deleted";
+    let standing = match (gone, lost_role) {
+        (true, _) => Standing::Gone,
+        (false, true) => Standing::Closed,
+        (false, false) => Standing::Open,
+    };
+    Ok(AccountNews { user, epoch: event.epoch, version: message.version, at: event.time, standing })
 }

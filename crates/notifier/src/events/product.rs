@@ -8,7 +8,7 @@ use souk_values::{Currency, Money};
 use super::failed;
 use crate::app::{App, Notice, Recipients};
 use crate::clients::accounts::Accounts;
-use crate::domain::change::{FieldChange, Kind};
+use crate::domain::change::{FieldChange, Kind, Subject};
 
 /// Events of which letters tell.
 const KNOWN: [&str; 4] = [
@@ -69,7 +69,8 @@ pub fn from_proto(event: &Envelope) -> Result<Option<Notice>, HandleError> {
         return Ok(None);
     }
     let state = message.state.unwrap_or_default();
-    let kind = Kind::parse(&message.kind).ok_or_else(|| poisoned("the kind is unknown"))?;
+    let kind = Kind::parse(&message.kind).filter(|kind| kind.is_product_change());
+    let kind = kind.ok_or_else(|| poisoned("the kind is unknown"))?;
     let mut fields: Vec<FieldChange> = message
         .changes
         .into_iter()
@@ -80,10 +81,10 @@ pub fn from_proto(event: &Envelope) -> Result<Option<Notice>, HandleError> {
     }
     Ok(Some(Notice {
         event_id: event.id,
-        product_id: message
-            .product_id
-            .parse()
-            .map_err(|_| poisoned("the product id is not one"))?,
+        subject: Subject::Product(
+            message.product_id.parse().map_err(|_| poisoned("the product id is not one"))?,
+        ),
+        told_already: None,
         kind,
         sku: state.sku,
         name: state.name,
@@ -121,7 +122,7 @@ fn price(money: &WireMoney) -> String {
 }
 
 /// The second part of a W3C traceparent.
-fn trace_id(traceparent: &str) -> Option<String> {
+pub(super) fn trace_id(traceparent: &str) -> Option<String> {
     let id = traceparent.split('-').nth(1)?;
     let valid = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
     valid.then(|| id.to_owned())

@@ -118,8 +118,10 @@ impl LetterService for Letters {
         request: Request<SetPreferencesRequest>,
     ) -> Result<Response<Preferences>, Status> {
         let user = user(&request).map_err(refuse)?;
-        if let Some(wanted) = request.get_ref().product_notices {
-            self.app.set_product_notices(user, wanted).await.map_err(refuse)?;
+        let SetPreferencesRequest { product_notices, order_notices } = request.into_inner();
+        if product_notices.is_some() || order_notices.is_some() {
+            let set = self.app.set_preferences(user, product_notices, order_notices).await;
+            set.map_err(refuse)?;
         }
         self.preferences(user).await
     }
@@ -128,8 +130,9 @@ impl LetterService for Letters {
 impl Letters {
     async fn preferences(&self, user: UserId) -> Result<Response<Preferences>, Status> {
         // one's own writing must be seen, so not from a replica
-        let wanted = preference::wants_product_notices(self.app.db.write(), user).await;
-        Ok(Response::new(Preferences { product_notices: wanted.map_err(storage)? }))
+        let wishes = preference::of(self.app.db.write(), user).await.map_err(storage)?;
+        let preference::Wishes { product_notices, order_notices } = wishes;
+        Ok(Response::new(Preferences { product_notices, order_notices }))
     }
 }
 
@@ -180,6 +183,8 @@ impl Fields {
                 .read("event_id", &request.event_id, "is not an event id", |t| t.parse().ok()),
             letter_id: self
                 .read("letter_id", &request.letter_id, "is not a letter id", |t| t.parse().ok()),
+            order_id: self
+                .read("order_id", &request.order_id, "is not an order id", |t| t.parse().ok()),
         }
     }
 
@@ -233,7 +238,8 @@ fn notification_to_proto(row: notification::Entry) -> Notification {
     Notification {
         id: row.id.to_string(),
         event_id: row.event_id.to_string(),
-        product_id: row.product_id.to_string(),
+        product_id: row.product_id.map(|id| id.to_string()).unwrap_or_default(),
+        order_id: row.order_id.map(|id| id.to_string()).unwrap_or_default(),
         recipient: row.recipient,
         user_id: row.user_id.to_string(),
         status: row.status,

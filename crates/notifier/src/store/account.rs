@@ -15,8 +15,10 @@ pub struct Model {
     pub user_id: UserId,
     pub epoch: i64,
     pub version: i64,
-    /// Letters written until then are not sent. None: the account gets letters.
+    /// Notices written until then are not sent. None: the account gets letters.
     pub closed_at: Option<DateTime<Utc>>,
+    /// Neither are letters about own orders.
+    pub gone_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -35,23 +37,42 @@ pub async fn learn(tx: &Tx, news: Model) -> Result<bool, DbErr> {
         epoch: Set(news.epoch),
         version: Set(news.version),
         closed_at: Set(news.closed_at),
+        gone_at: Set(news.gone_at),
     };
     let replace = OnConflict::column(Column::UserId)
-        .update_columns([Column::Epoch, Column::Version, Column::ClosedAt])
+        .update_columns([Column::Epoch, Column::Version, Column::ClosedAt, Column::GoneAt])
         .to_owned();
     Entity::insert(row).on_conflict(replace).exec_without_returning(tx).await?;
     Ok(true)
+}
+
+/// Since when somebody gets no letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub closed_at: DateTime<Utc>,
+    gone_at: Option<DateTime<Utc>>,
+}
+
+impl Closed {
+    /// Until when letters are not sent, notices or personal ones.
+    pub fn until(&self, personal: bool) -> Option<DateTime<Utc>> {
+        if personal { self.gone_at } else { Some(self.closed_at) }
+    }
 }
 
 /// Since when each of `users` is closed; the open ones are left out.
 pub async fn closed<C: ConnectionTrait>(
     db: &C,
     users: &[UserId],
-) -> Result<HashMap<UserId, DateTime<Utc>>, DbErr> {
+) -> Result<HashMap<UserId, Closed>, DbErr> {
     let rows = Entity::find()
         .filter(Column::UserId.is_in(users.iter().copied()))
         .filter(Column::ClosedAt.is_not_null())
         .all(db)
         .await?;
-    Ok(rows.into_iter().filter_map(|row| row.closed_at.map(|at| (row.user_id, at))).collect())
+    let closed = rows.into_iter().filter_map(|row| {
+        let closed_at = row.closed_at?;
+        Some((row.user_id, Closed { closed_at, gone_at: row.gone_at }))
+    });
+    Ok(closed.collect())
 }

@@ -22,6 +22,8 @@ pub struct Model {
     pub user_id: UserId,
     pub recipient: String,
     pub digest: bool,
+    /// About the recipient's own order: roles have nothing to do with it.
+    pub personal: bool,
     /// How many changes it tells.
     pub notifications: i32,
     /// None: a digest that was not written yet.
@@ -185,23 +187,26 @@ pub async fn settle<C: ConnectionTrait>(
     Ok(done.rows_affected == 1)
 }
 
-/// Suppresses what waits for `user` and was written until `closed_at`.
+/// Suppresses what waits for `user` and was written until `closed_at`: notices, or also personal
+/// letters.
 pub async fn suppress(
     tx: &Tx,
     user: UserId,
     closed_at: DateTime<Utc>,
+    also_personal: bool,
     reason: &str,
 ) -> Result<u64, DbErr> {
-    let done = Entity::update_many()
+    let mut update = Entity::update_many()
         .col_expr(Column::Status, Expr::value(Status::Suppressed.as_str()))
         .col_expr(Column::NextAt, Expr::value(None::<DateTime<Utc>>))
         .col_expr(Column::Reason, Expr::value(reason))
         .filter(Column::UserId.eq(user))
         .filter(Column::Status.eq(Status::Queued.as_str()))
-        .filter(Column::CreatedAt.lte(closed_at))
-        .exec(tx)
-        .await?;
-    Ok(done.rows_affected)
+        .filter(Column::CreatedAt.lte(closed_at));
+    if !also_personal {
+        update = update.filter(Column::Personal.eq(false));
+    }
+    Ok(update.exec(tx).await?.rows_affected)
 }
 
 /// When the next letter may be taken.

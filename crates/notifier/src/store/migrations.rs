@@ -2,7 +2,11 @@
 use sea_orm_migration::MigrationTrait;
 
 mod m20261121_000001_notifier_letters;
+mod m20261121_000002_notifier_orders;
 
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m20261121_000001_notifier_letters::Migration)]
+    vec![
+        Box::new(m20261121_000001_notifier_letters::Migration),
+        Box::new(m20261121_000002_notifier_orders::Migration),
+    ]
 }

@@ -1,6 +1,6 @@
 //! The ledger: one row an event and recipient. Where a notification stands is written once, in its
 //! letter; a row without a letter was suppressed.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -10,11 +10,11 @@ use sea_orm::{
     FromQueryResult, IntoActiveModel, JoinType, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use souk_storage::Tx;
-use souk_values::{LetterId, NotificationId, ProductId, UserId};
+use souk_values::{LetterId, NotificationId, OrderId, ProductId, UserId};
 use uuid::Uuid;
 
 use super::{INSERT_ROWS, change, letter};
-use crate::domain::change::{Change, Kind};
+use crate::domain::change::{Change, Kind, Subject};
 use crate::domain::letter::Status;
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -25,7 +25,10 @@ pub struct Model {
     pub event_id: Uuid,
     pub user_id: UserId,
     pub recipient: String,
-    pub product_id: ProductId,
+    /// Of a product, or …
+    pub product_id: Option<ProductId>,
+    /// … of an order.
+    pub order_id: Option<OrderId>,
     pub kind: String,
     /// Why there is no letter.
     pub reason: Option<String>,
@@ -61,7 +64,10 @@ pub struct Entry {
     pub event_id: Uuid,
     pub user_id: UserId,
     pub recipient: String,
-    pub product_id: ProductId,
+    /// Of a product, or …
+    pub product_id: Option<ProductId>,
+    /// … of an order.
+    pub order_id: Option<OrderId>,
     pub kind: String,
     pub letter_id: Option<LetterId>,
     pub created_at: DateTime<Utc>,
@@ -80,6 +86,7 @@ pub struct Filter {
     pub product_id: Option<ProductId>,
     pub event_id: Option<Uuid>,
     pub letter_id: Option<LetterId>,
+    pub order_id: Option<OrderId>,
 }
 
 pub async fn insert(tx: &Tx, notifications: Vec<Model>) -> Result<(), DbErr> {
@@ -106,6 +113,7 @@ pub async fn list<C: ConnectionTrait>(
             Column::UserId,
             Column::Recipient,
             Column::ProductId,
+            Column::OrderId,
             Column::Kind,
             Column::LetterId,
             Column::CreatedAt,
@@ -142,23 +150,59 @@ pub async fn told<C: ConnectionTrait>(
     db: &C,
     letter: LetterId,
     limit: u64,
-) -> Result<Vec<(ProductId, Kind, Change, DateTime<Utc>)>, DbErr> {
+) -> Result<Vec<(Subject, Kind, Change, DateTime<Utc>)>, DbErr> {
     let rows = Entity::find()
         .select_only()
-        .columns([Column::ProductId, Column::Kind])
+        .columns([Column::ProductId, Column::OrderId, Column::Kind])
         .columns([change::Column::Told, change::Column::At])
         .join(JoinType::InnerJoin, Relation::Change.def())
         .filter(Column::LetterId.eq(letter))
         .order_by_asc(Column::Id)
         .limit(limit)
-        .into_tuple::<(ProductId, String, Json, DateTime<Utc>)>()
+        .into_tuple::<(Option<ProductId>, Option<OrderId>, String, Json, DateTime<Utc>)>()
         .all(db)
         .await?;
-    let row = |(product, kind, told, at): (ProductId, String, Json, DateTime<Utc>)| {
+    let mut all = Vec::with_capacity(rows.len());
+    for (product, order, kind, told, at) in rows {
+        let subject = product.map(Subject::Product).or(order.map(Subject::Order));
+        let (Some(subject), Some(kind)) = (subject, Kind::parse(&kind)) else { continue };
         let change = serde_json::from_value(told).map_err(|e| DbErr::Json(e.to_string()))?;
-        Ok((product, Kind::parse(&kind).unwrap_or(Kind::Changed), change, at))
+        all.push((subject, kind, change, at));
+    }
+    Ok(all)
+}
+
+/// Which of the events somebody was told of.
+pub async fn known(tx: &Tx, events: &[Uuid]) -> Result<HashSet<Uuid>, DbErr> {
+    let found = Entity::find()
+        .select_only()
+        .column(Column::EventId)
+        .distinct()
+        .filter(Column::EventId.is_in(events.iter().copied()))
+        .into_tuple::<Uuid>();
+    Ok(found.all(tx).await?.into_iter().collect())
+}
+
+/// How many notifications were sent, and the events of which one recipient was sent several, with
+/// how many; the recipient is not named.
+pub async fn doubled<C: ConnectionTrait>(db: &C) -> Result<(u64, Vec<(Uuid, i64)>), DbErr> {
+    let sent = || {
+        Entity::find()
+            .join(JoinType::InnerJoin, Relation::Letter.def())
+            .filter(letter::Column::Status.eq(Status::Sent.as_str()))
     };
-    rows.into_iter().map(row).collect()
+    let doubled = sent()
+        .select_only()
+        .column(Column::EventId)
+        .expr_as(Column::Id.count(), "times")
+        .group_by(Column::EventId)
+        .group_by(Column::Recipient)
+        .having(Column::Id.count().gt(1))
+        .into_tuple::<(Uuid, i64)>()
+        .all(db)
+        .await?;
+    let all = sent().select_only().expr_as(Column::Id.count(), "count").into_tuple::<i64>();
+    Ok((all.one(db).await?.unwrap_or_default().unsigned_abs(), doubled))
 }
 
 /// Deletes notifications, if from before that time, of the `limit` oldest rows; answers how many.
@@ -185,6 +229,7 @@ fn filtered(filter: &Filter) -> Select<Entity> {
         .apply_if(filter.product_id, |q, id| q.filter(Column::ProductId.eq(id)))
         .apply_if(filter.event_id, |q, id| q.filter(Column::EventId.eq(id)))
         .apply_if(filter.letter_id, |q, id| q.filter(Column::LetterId.eq(id)))
+        .apply_if(filter.order_id, |q, id| q.filter(Column::OrderId.eq(id)))
 }
 
 /// The letter's status, without a letter `suppressed`.

@@ -99,11 +99,13 @@ async fn every_broken_filter_is_named() {
             product_id: "prd_1".into(),
             event_id: "1".into(),
             letter_id: "ltr".into(),
+            order_id: "ord".into(),
         };
         let refused = scope(reader.call.clone(), client.list_notifications(request)).await;
         let failure = Failure::from(refused.expect_err("refused"));
         let fields: Vec<_> = failure.violations.iter().map(|v| v.field.as_str()).collect();
-        let expected = ["status", "recipient", "product_id", "event_id", "letter_id", "limit"];
+        let expected =
+            ["status", "recipient", "product_id", "event_id", "letter_id", "order_id", "limit"];
         assert_eq!(fields, expected);
         let page = Some(PageRequest { limit: 0, cursor: "rubbish".into() });
         let request = ListNotificationsRequest { page, ..Default::default() };

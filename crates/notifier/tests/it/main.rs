@@ -9,6 +9,7 @@ mod folder;
 mod ledger;
 mod neighbor;
 mod notice;
+mod order;
 mod preference;
 mod queue;
 mod smtp;

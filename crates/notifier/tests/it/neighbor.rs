@@ -11,8 +11,10 @@ use souk_values::{Clock, SessionId, UserId};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-const METHODS: MethodTable =
-    &[("/souk.accounts.v1.AccountService/ListNoticeRecipients", Rule::Service(&["notifier"]))];
+const METHODS: MethodTable = &[
+    ("/souk.accounts.v1.AccountService/ListNoticeRecipients", Rule::Service(&["notifier"])),
+    ("/souk.accounts.v1.AccountService/GetContact", Rule::Service(&["notifier"])),
+];
 
 /// Everybody's keys, and one neighbor.
 pub(crate) struct Neighborhood {
@@ -25,6 +27,8 @@ pub(crate) struct Neighborhood {
 #[derive(Default)]
 pub(crate) struct Accounts {
     pub(crate) people: Mutex<Vec<Recipient>>,
+    /// With whether their account is open.
+    pub(crate) buyers: Mutex<Vec<(Recipient, bool)>>,
     pub(crate) away: AtomicBool,
     pub(crate) asked: AtomicU32,
 }
@@ -41,6 +45,10 @@ impl Neighborhood {
 
     pub(crate) fn knows(&self, people: &[Recipient]) {
         *self.accounts.people.lock().expect("unpoisoned") = people.to_vec();
+    }
+
+    pub(crate) fn has_buyer(&self, who: &Recipient, active: bool) {
+        self.accounts.buyers.lock().expect("unpoisoned").push((who.clone(), active));
     }
 
     /// The notifier's way to accounts.
@@ -109,6 +117,24 @@ impl AccountService for Accounts {
         let items = self.people.lock().expect("unpoisoned").iter().map(recipient).collect();
         Ok(Response::new(proto::ListNoticeRecipientsResponse { items }))
     }
+    async fn get_contact(
+        &self,
+        request: Request<proto::GetContactRequest>,
+    ) -> Result<Response<proto::Contact>, Status> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("away"));
+        }
+        let asked = request.into_inner().user_id;
+        let buyers = self.buyers.lock().expect("unpoisoned");
+        let found = buyers.iter().find(|(who, _)| who.user_id.to_string() == asked);
+        let (who, active) = found.ok_or_else(|| Status::not_found("no such account"))?;
+        Ok(Response::new(proto::Contact {
+            user_id: asked,
+            email: who.email.clone(),
+            name: who.name.clone(),
+            active: *active,
+        }))
+    }
     async fn create_user(
         &self,
         _: Request<proto::CreateUserRequest>,
@@ -167,5 +193,5 @@ impl AccountService for Accounts {
 
 /// The notifier has no business asking that.
 fn never() -> Status {
-    Status::permission_denied("the notifier asks for recipients only")
+    Status::permission_denied("the notifier asks for recipients and contacts only")
 }

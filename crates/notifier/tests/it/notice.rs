@@ -32,7 +32,7 @@ async fn a_letter_carries_its_id_its_trace_and_the_change() {
             "X-Souk-Trace: 0af7651916cd43dd8448eb211c80319c".to_owned(),
             "Subject: [Souk] Product changed: Mug (SKU-Mug)".to_owned(),
             "price: 39.99 EUR -> 29.99 EUR".to_owned(),
-            format!("/api/products/{}", row.product_id),
+            format!("/api/products/{}", row.product_id.expect("of a product")),
         ] {
             assert!(mail.text().contains(&part), "{part} in {}", mail.text());
         }

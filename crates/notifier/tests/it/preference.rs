@@ -35,7 +35,7 @@ async fn a_muted_administrator_gets_a_suppressed_row_and_no_letter() {
         let call = neighbors.call_of(ann.user_id, &[]);
         let (before, after) = souk_rpc::scope(call.clone(), async {
             let before = client.get_preferences(GetPreferencesRequest {}).await;
-            let mute = SetPreferencesRequest { product_notices: Some(false) };
+            let mute = SetPreferencesRequest { product_notices: Some(false), order_notices: None };
             (before, client.set_preferences(mute).await)
         })
         .await;
@@ -50,9 +50,9 @@ async fn a_muted_administrator_gets_a_suppressed_row_and_no_letter() {
         assert_eq!((row.reason.as_deref(), row.letter_id), (Some("muted"), None));
 
         souk_rpc::scope(call, async {
-            let wanted = SetPreferencesRequest { product_notices: Some(true) };
+            let wanted = SetPreferencesRequest { product_notices: Some(true), order_notices: None };
             client.set_preferences(wanted).await.expect("answers");
-            let nothing = SetPreferencesRequest { product_notices: None };
+            let nothing = SetPreferencesRequest::default();
             assert!(
                 client
                     .set_preferences(nothing)

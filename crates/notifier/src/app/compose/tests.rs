@@ -1,5 +1,7 @@
 //! Letters as people read them.
 use super::*;
+use souk_values::ProductId;
+
 use crate::domain::change::FieldChange;
 
 fn shop() -> Shop {
@@ -8,6 +10,10 @@ fn shop() -> Shop {
 
 fn at() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_251_600, 0).unwrap()
+}
+
+fn some_product() -> Subject {
+    Subject::Product(ProductId::new())
 }
 
 fn field(field: &str, old: &str, new: &str) -> FieldChange {
@@ -22,7 +28,7 @@ fn change() -> Change {
 #[test]
 fn a_letter_says_who_what_when_from_to_and_how_to_mute() {
     let product = ProductId::new();
-    let words = single(&shop(), Kind::Changed, product, &change(), at());
+    let words = single(&shop(), Kind::Changed, Subject::Product(product), &change(), at());
     assert_eq!(words.subject, "[Souk] Product changed: Blue mug (MUG-1)");
     let expected = format!(
         "Product changed: Blue mug
@@ -48,7 +54,7 @@ To get none:  PUT https://shop.example/api/me/preferences  {{\"product_notices\"
 
 #[test]
 fn every_kind_has_its_subject() {
-    let subject = |kind| single(&shop(), kind, ProductId::new(), &change(), at()).subject;
+    let subject = |kind| single(&shop(), kind, some_product(), &change(), at()).subject;
     assert_eq!(subject(Kind::Created), "[Souk] Product created: Blue mug (MUG-1)");
     assert_eq!(subject(Kind::Deleted), "[Souk] Product deleted: Blue mug (MUG-1)");
     assert_eq!(subject(Kind::Restored), "[Souk] Product restored: Blue mug (MUG-1)");
@@ -59,8 +65,8 @@ fn foreign_text_is_escaped_in_html_and_verbatim_in_text() {
     let name = "<a href=//evil>Reset</a> {{ shop.name }} ${7*7}";
     let change = Change::new("\"><script>", name, "usr_1", vec![field("name", "", name)]);
     for words in [
-        single(&shop(), Kind::Created, ProductId::new(), &change, at()),
-        digest(&shop(), &[(ProductId::new(), Kind::Created, change.clone(), at())], 1),
+        single(&shop(), Kind::Created, some_product(), &change, at()),
+        digest(&shop(), &[(some_product(), Kind::Created, change.clone(), at())], 1),
     ] {
         assert!(words.text.contains(name), "{}", words.text);
         assert!(!words.html.contains("<a href=//evil>"), "{}", words.html);
@@ -72,7 +78,7 @@ fn foreign_text_is_escaped_in_html_and_verbatim_in_text() {
 #[test]
 fn line_breaks_in_names_reach_neither_subject_nor_text() {
     let change = Change::new("S\r\nX: 1", "a\r\nBcc: x@evil", "usr_1", Vec::new());
-    let words = single(&shop(), Kind::Changed, ProductId::new(), &change, at());
+    let words = single(&shop(), Kind::Changed, some_product(), &change, at());
     assert_eq!(words.subject, "[Souk] Product changed: a  Bcc: x@evil (S  X: 1)");
     assert!(!words.text.lines().any(|line| line.starts_with("Bcc:")), "{}", words.text);
 }
@@ -82,7 +88,7 @@ fn a_digest_shows_its_changes_and_says_how_many_more() {
     let told: Vec<_> = (0..DIGEST_LIMIT)
         .map(|n| {
             let change = Change::new(&format!("SKU-{n}"), "Mug", "import", Vec::new());
-            (ProductId::new(), Kind::Changed, change, at())
+            (some_product(), Kind::Changed, change, at())
         })
         .collect();
     let words = digest(&shop(), &told, 1234);
