@@ -1,7 +1,10 @@
 //! JSON for programs, a module for each noun: take the request apart, ask the service, put the
 //! answer together.
+pub(crate) mod addresses;
 pub(crate) mod auth;
+pub(crate) mod carts;
 pub(crate) mod categories;
+pub(crate) mod checkout;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod health;
@@ -10,8 +13,13 @@ pub(crate) mod jobs;
 pub(crate) mod me;
 pub(crate) mod notifications;
 pub(crate) mod openapi;
+pub(crate) mod orders;
+pub(crate) mod payments;
 pub(crate) mod products;
 pub(crate) mod reports;
+pub(crate) mod sent;
+pub(crate) mod shop_rules;
+pub(crate) mod stock;
 pub(crate) mod transfer;
 pub(crate) mod users;
 

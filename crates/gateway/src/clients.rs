@@ -1,12 +1,18 @@
 //! The services that the gateway asks.
 use souk_proto::accounts::v1::account_service_client::AccountServiceClient;
+use souk_proto::accounts::v1::address_service_client::AddressServiceClient;
 use souk_proto::accounts::v1::session_service_client::SessionServiceClient;
 use souk_proto::analytics::v1::report_service_client::ReportServiceClient;
 use souk_proto::catalog::v1::category_service_client::CategoryServiceClient;
 use souk_proto::catalog::v1::product_service_client::ProductServiceClient;
+use souk_proto::catalog::v1::stock_service_client::StockServiceClient;
 use souk_proto::catalog::v1::transfer_service_client::TransferServiceClient;
 use souk_proto::notifier::v1::letter_service_client::LetterServiceClient;
 use souk_proto::operations::v1::operations_service_client::OperationsServiceClient;
+use souk_proto::orders::v1::cart_service_client::CartServiceClient;
+use souk_proto::orders::v1::order_service_client::OrderServiceClient;
+use souk_proto::orders::v1::payment_service_client::PaymentServiceClient;
+use souk_proto::orders::v1::rules_service_client::RulesServiceClient;
 use souk_rpc::Transport;
 use souk_service::Frame;
 
@@ -19,8 +25,14 @@ pub(crate) struct Clients {
     pub(crate) products: ProductServiceClient<Transport>,
     pub(crate) categories: CategoryServiceClient<Transport>,
     pub(crate) transfer: TransferServiceClient<Transport>,
+    pub(crate) stock: StockServiceClient<Transport>,
     pub(crate) accounts: AccountServiceClient<Transport>,
     pub(crate) sessions: SessionServiceClient<Transport>,
+    pub(crate) addresses: AddressServiceClient<Transport>,
+    pub(crate) carts: CartServiceClient<Transport>,
+    pub(crate) orders: OrderServiceClient<Transport>,
+    pub(crate) payments: PaymentServiceClient<Transport>,
+    pub(crate) rules: RulesServiceClient<Transport>,
     pub(crate) letters: LetterServiceClient<Transport>,
     pub(crate) reports: ReportServiceClient<Transport>,
     /// Of each service that keeps something, by its name.
@@ -31,6 +43,7 @@ impl Clients {
     pub(crate) fn new(frame: &Frame) -> anyhow::Result<Self> {
         let catalog = frame.transport("catalog")?;
         let accounts = frame.transport("accounts")?;
+        let orders = frame.transport("orders")?;
         let mut operations = Vec::new();
         for name in crate::ASKS {
             operations.push((*name, OperationsServiceClient::new(frame.transport(name)?)));
@@ -40,9 +53,15 @@ impl Clients {
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE),
             categories: CategoryServiceClient::new(catalog.clone()),
-            transfer: TransferServiceClient::new(catalog),
+            transfer: TransferServiceClient::new(catalog.clone()),
+            stock: StockServiceClient::new(catalog),
             accounts: AccountServiceClient::new(accounts.clone()),
-            sessions: SessionServiceClient::new(accounts),
+            sessions: SessionServiceClient::new(accounts.clone()),
+            addresses: AddressServiceClient::new(accounts),
+            carts: CartServiceClient::new(orders.clone()),
+            orders: OrderServiceClient::new(orders.clone()),
+            payments: PaymentServiceClient::new(orders.clone()),
+            rules: RulesServiceClient::new(orders),
             letters: LetterServiceClient::new(frame.transport("notifier")?),
             reports: ReportServiceClient::new(frame.transport("analytics")?),
             operations,

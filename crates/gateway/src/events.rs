@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hot::Hot;
 
-const BINDINGS: [&str; 3] = ["catalog.product.*.v1", "catalog.stock.*.v1", "accounts.user.*.v1"];
+const BINDINGS: [&str; 3] =
+    ["catalog.product.*.v1", "catalog.stock.moved.v1", "accounts.user.*.v1"];
 
 /// Listens on a queue of this process alone, which is gone with it. Whenever something may have
 /// been missed, everything is forgotten.

@@ -110,15 +110,22 @@ impl Hot {
         self.products.iter().map(|(_, hot)| hot).filter(|hot| wanted(hot)).collect()
     }
 
-    /// Puts a refreshed answer in its place, unless an invalidation overtook it.
-    pub(crate) fn refresh(&self, fill: Fill, hot: HotProduct) {
+    /// Puts a refreshed answer in its place, unless an invalidation overtook it. `words` are its
+    /// SKU and slug: those under which it was asked for stay known as well.
+    pub(crate) fn refresh(&self, fill: Fill, hot: HotProduct, words: [&str; 2]) {
         let id = hot.id;
         if self.overtaken(fill, id) {
             return;
         }
         self.products.insert(id, Arc::new(hot));
+        for word in words {
+            if self.aliases.get(word) == Some(id) {
+                self.aliases.insert(word.to_owned(), id);
+            }
+        }
         if self.overtaken(fill, id) {
             self.products.invalidate(&id);
+            words.iter().for_each(|word| self.aliases.invalidate(*word));
         }
     }
 
@@ -205,10 +212,11 @@ mod tests {
         assert_eq!(again.idle, 1, "nobody asked meanwhile");
         let fill = cache.begin();
         cache.drop_product(id, &[]);
-        cache.refresh(fill, again);
+        cache.refresh(fill, again, ["a", "b"]);
         assert!(cache.product(&id.to_string()).is_none());
-        cache.refresh(cache.begin(), new);
+        cache.refresh(cache.begin(), new, ["a", "b"]);
         assert!(cache.product(&id.to_string()).is_some());
+        assert!(cache.product("b").is_none(), "nobody asked for it under this word");
     }
 
     #[test]

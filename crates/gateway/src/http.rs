@@ -25,6 +25,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::shop_rules as rules;
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::hot::Hot;
@@ -50,6 +51,9 @@ const MAX_IMPORT: usize = 2 * 1024 * 1024 * 1024;
 /// A picture, with what is around it.
 const MAX_IMAGE: usize = 5 * 1024 * 1024 + 64 * 1024;
 
+/// More than any provider sends.
+const MAX_WEBHOOK: usize = 256 * 1024;
+
 /// All routes with their description.
 pub(crate) fn routes() -> OpenApiRouter<Site> {
     let shop = OpenApiRouter::new()
@@ -63,7 +67,11 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(api::products::restore))
         .routes(routes!(api::images::get))
         .routes(routes!(api::categories::list, api::categories::create))
-        .routes(routes!(api::categories::delete));
+        .routes(routes!(api::categories::delete))
+        .routes(routes!(api::carts::get, api::carts::add, api::carts::clear))
+        .routes(routes!(api::carts::clear_of_source))
+        .routes(routes!(api::carts::set, api::carts::remove))
+        .routes(routes!(api::carts::create_guest));
     let accounts = OpenApiRouter::new()
         .routes(routes!(api::auth::login))
         .routes(routes!(api::auth::login_of_source))
@@ -72,15 +80,22 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(api::auth::keys))
         .routes(routes!(api::me::get, api::me::put, api::me::patch))
         .routes(routes!(api::me::preferences, api::me::set_preferences))
+        .routes(routes!(api::addresses::list, api::addresses::create))
+        .routes(routes!(api::addresses::get, api::addresses::put, api::addresses::delete))
         .routes(routes!(api::users::list, api::users::create))
         .routes(routes!(api::users::get, api::users::put, api::users::patch, api::users::delete))
         .routes(routes!(api::users::roles));
     let desk = OpenApiRouter::new()
         .routes(routes!(api::products::bulk))
         .routes(routes!(api::transfer::export))
+        .routes(routes!(api::stock::movements))
+        .routes(routes!(api::stock::get))
+        .routes(routes!(api::stock::move_stock))
         .routes(routes!(api::reports::product))
         .routes(routes!(api::reports::top))
         .routes(routes!(api::reports::totals))
+        .routes(routes!(api::reports::sales::sales))
+        .routes(routes!(api::reports::sales::demand))
         .routes(routes!(api::notifications::list))
         .routes(routes!(api::notifications::counts))
         .routes(routes!(api::notifications::letter))
@@ -91,16 +106,55 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(api::dead_letters::get, api::dead_letters::drop))
         .routes(routes!(api::dead_letters::replay))
         .routes(routes!(api::events::list));
+    let rules = OpenApiRouter::new()
+        .routes(routes!(api::checkout::quote))
+        .routes(routes!(rules::shipping::list, rules::shipping::create))
+        .routes(routes!(rules::shipping::put, rules::shipping::delete))
+        .routes(routes!(rules::taxes::list, rules::taxes::create))
+        .routes(routes!(rules::taxes::put, rules::taxes::delete))
+        .routes(routes!(rules::taxes::settings, rules::taxes::set_settings))
+        .routes(routes!(rules::coupons::list, rules::coupons::create))
+        .routes(routes!(rules::coupons::get, rules::coupons::put, rules::coupons::delete));
+    let orders = OpenApiRouter::new()
+        .routes(routes!(api::orders::list, api::orders::create))
+        .routes(routes!(api::orders::history))
+        .routes(routes!(api::orders::get))
+        .routes(routes!(api::orders::cancel))
+        .routes(routes!(api::orders::purchases))
+        .routes(routes!(api::orders::staff::list))
+        .routes(routes!(api::orders::staff::get))
+        .routes(routes!(api::orders::staff::ship))
+        .routes(routes!(api::orders::staff::deliver))
+        .routes(routes!(api::orders::staff::cancel))
+        .routes(routes!(api::orders::staff::refund))
+        .routes(routes!(api::orders::staff::note))
+        .routes(routes!(api::orders::staff::resume));
     let large = OpenApiRouter::new()
         .routes(routes!(api::transfer::import))
         .layer(DefaultBodyLimit::max(MAX_IMPORT));
     let pictures = OpenApiRouter::new()
         .routes(routes!(api::images::add))
         .layer(DefaultBodyLimit::max(MAX_IMAGE));
+    let payments = OpenApiRouter::new()
+        .routes(routes!(api::payments::list, api::payments::create))
+        .routes(routes!(api::payments::delete))
+        .routes(routes!(api::payments::complete))
+        .routes(routes!(api::payments::differences));
+    let webhooks = OpenApiRouter::new()
+        .routes(routes!(api::payments::webhook))
+        .layer(DefaultBodyLimit::max(MAX_WEBHOOK));
     let health = OpenApiRouter::new()
         .routes(routes!(api::health::alive))
         .routes(routes!(api::health::ready));
-    shop.merge(accounts).merge(desk).merge(large).merge(pictures).merge(health)
+    shop.merge(accounts)
+        .merge(rules)
+        .merge(orders)
+        .merge(desk)
+        .merge(large)
+        .merge(pictures)
+        .merge(payments)
+        .merge(webhooks)
+        .merge(health)
 }
 
 /// The router behind the edge.
@@ -148,6 +202,7 @@ fn cors(config: &Config) -> CorsLayer {
             header::IF_MATCH,
             header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("souk-cart"),
             request_id::REQUEST_ID,
         ])
         .expose_headers([header::ETAG, header::RETRY_AFTER, request_id::REQUEST_ID])

@@ -34,7 +34,7 @@ use crate::http::{Site, operator};
 use crate::views::Views;
 
 /// Whom the gateway asks.
-const ASKS: &[&str] = &["accounts", "catalog", "analytics", "notifier"];
+const ASKS: &[&str] = &["accounts", "catalog", "orders", "analytics", "notifier"];
 
 /// The service `gateway`.
 pub struct Gateway;

@@ -2,14 +2,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use souk_proto::accounts::v1::{
     GetKeysRequest, LoginRequest, LogoutRequest, RefreshSessionRequest, SessionTokens,
 };
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::{Answer, carts};
 use crate::api::users::UserView;
 use crate::http::Site;
 use crate::http::edge::Peer;
@@ -69,27 +69,34 @@ pub(crate) struct RefreshBody {
     refresh_token: String,
 }
 
-/// Logs in by e-mail address or username.
+/// Logs in by e-mail address or username. A guest's cart whose secret is sent along is added to the
+/// user's cart and ends; carts of two currencies stay as they are.
 #[utoipa::path(post, path = "/api/auth/login", tag = "sessions", request_body = LoginBody,
+    params(("Souk-Cart" = Option<String>, Header, description = "secret of a guest's cart, to be merged into the user's")),
     responses((status = 200, body = TokensView), (status = 401, body = Problem)))]
 pub(crate) async fn login(
     State(site): State<Site>,
     peer: axum::Extension<Peer>,
+    headers: HeaderMap,
     body: Fields,
 ) -> Answer<Response> {
     let tokens = enter(&site, peer.0, body).await?;
+    carts::bring(&site, &headers, &tokens.access_token).await;
     Ok(secret(Json(TokensView::from(tokens))))
 }
 
 /// The same, answering also as the marketplace's first API did.
 #[utoipa::path(post, path = "/users/login", tag = "sessions", request_body = LoginBody,
+    params(("Souk-Cart" = Option<String>, Header, description = "secret of a guest's cart, to be merged into the user's")),
     responses((status = 200, body = SourceTokensView), (status = 401, body = Problem)))]
 pub(crate) async fn login_of_source(
     State(site): State<Site>,
     peer: axum::Extension<Peer>,
+    headers: HeaderMap,
     body: Fields,
 ) -> Answer<Response> {
     let tokens = enter(&site, peer.0, body).await?;
+    carts::bring(&site, &headers, &tokens.access_token).await;
     let token = tokens.access_token.clone();
     Ok(secret(Json(SourceTokensView { token, tokens: tokens.into() })))
 }

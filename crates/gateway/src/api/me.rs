@@ -9,11 +9,10 @@ use souk_proto::notifier::v1::{GetPreferencesRequest, Preferences, SetPreference
 use utoipa::ToSchema;
 
 use super::{Answer, tagged};
-use crate::api::users::{self, UserView};
+use crate::api::users::{self, Read, UserView};
 use crate::http::Site;
 use crate::http::json::Fields;
 use crate::http::precondition::IfMatch;
-use crate::http::problem::Problem;
 use crate::http::session::Session;
 
 #[derive(Deserialize, ToSchema)]
@@ -34,8 +33,10 @@ pub(crate) struct MeBody {
 /// What one wants to be told by mail.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PreferencesView {
-    /// Letters about product changes (admins).
+    /// Letters about product changes and low stock (admins).
     product_notices: bool,
+    /// Letters about new orders (admins).
+    order_notices: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -44,6 +45,8 @@ pub(crate) struct PreferencesView {
 pub(crate) struct PreferencesBody {
     #[schema(nullable = false)]
     product_notices: Option<bool>,
+    #[schema(nullable = false)]
+    order_notices: Option<bool>,
 }
 
 /// One's own account.
@@ -77,10 +80,11 @@ pub(crate) async fn patch(
     IfMatch(expected_version): IfMatch,
     body: Fields,
 ) -> Answer<Response> {
-    let (fields, sent_as) = users::fields(body)?;
-    let request = UpdateMeRequest { fields: Some(fields), expected_version };
+    let Read { fields, names, broken } = users::fields(body);
+    let check_only = !broken.is_empty();
+    let request = UpdateMeRequest { fields: Some(fields), expected_version, check_only };
     let me = site.clients.accounts.clone().update_me(request).await;
-    let me = me.map_err(|status| Problem::from(status).renamed(sent_as))?.into_inner();
+    let me = names.settle(broken, me)?;
     Ok(tagged(StatusCode::OK, me.version, &UserView::from(me)))
 }
 
@@ -95,7 +99,7 @@ pub(crate) async fn preferences(
     Ok(Json(view(found.into_inner())))
 }
 
-/// Mutes or unmutes letters about product changes for oneself.
+/// Mutes or unmutes letters about product changes or new orders for oneself.
 #[utoipa::path(put, path = "/api/me/preferences", tag = "me", request_body = PreferencesBody,
     responses((status = 200, body = PreferencesView)), security(("bearer" = [])))]
 pub(crate) async fn set_preferences(
@@ -104,12 +108,16 @@ pub(crate) async fn set_preferences(
     mut body: Fields,
 ) -> Answer<Json<PreferencesView>> {
     let product_notices = body.boolean("product_notices");
+    let order_notices = body.boolean("order_notices");
     body.finish()?;
-    let request = SetPreferencesRequest { product_notices };
+    let request = SetPreferencesRequest { product_notices, order_notices };
     let set = site.clients.letters.clone().set_preferences(request).await?;
     Ok(Json(view(set.into_inner())))
 }
 
 fn view(preferences: Preferences) -> PreferencesView {
-    PreferencesView { product_notices: preferences.product_notices }
+    PreferencesView {
+        product_notices: preferences.product_notices,
+        order_notices: preferences.order_notices,
+    }
 }

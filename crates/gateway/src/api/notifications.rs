@@ -17,7 +17,10 @@ use crate::http::session::LedgerReader;
 pub(crate) struct NotificationView {
     id: String,
     event_id: String,
-    product_id: String,
+    /// Of a product, …
+    product_id: Option<String>,
+    /// … or of an order.
+    order_id: Option<String>,
     kind: String,
     recipient: String,
     /// `queued`, `sending`, `sent`, `failed` or `suppressed`.
@@ -37,7 +40,8 @@ impl From<Notification> for NotificationView {
         Self {
             id: n.id,
             event_id: n.event_id,
-            product_id: n.product_id,
+            product_id: maybe(n.product_id),
+            order_id: maybe(n.order_id),
             kind: n.kind,
             recipient: n.recipient,
             status: n.status,
@@ -103,6 +107,7 @@ fn wish(query: &mut Query) -> ListNotificationsRequest {
         product_id: query.text("product_id").unwrap_or_default(),
         event_id: query.text("event_id").unwrap_or_default(),
         letter_id: query.text("letter_id").unwrap_or_default(),
+        order_id: query.text("order_id").unwrap_or_default(),
     }
 }
 
@@ -113,6 +118,7 @@ fn wish(query: &mut Query) -> ListNotificationsRequest {
     ("status" = Option<String>, Query, description = "queued, sending, sent, failed or suppressed"),
     ("recipient" = Option<String>, Query),
     ("product_id" = Option<String>, Query),
+    ("order_id" = Option<String>, Query),
     ("event_id" = Option<String>, Query),
     ("letter_id" = Option<String>, Query),
 ), responses((status = 200, body = NotificationPage)), security(("bearer" = [])))]
@@ -135,6 +141,7 @@ pub(crate) async fn list(
     ("status" = Option<String>, Query),
     ("recipient" = Option<String>, Query),
     ("product_id" = Option<String>, Query),
+    ("order_id" = Option<String>, Query),
     ("event_id" = Option<String>, Query),
     ("letter_id" = Option<String>, Query),
 ), responses((status = 200, body = NotificationCounts)), security(("bearer" = [])))]

@@ -2,6 +2,7 @@
 mod fields;
 mod view;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,6 +15,7 @@ use souk_proto::catalog::v1::{
     ListProductsRequest, Product, ProductKind, RestoreProductRequest, UpdateProductRequest,
     WriteProductsRequest,
 };
+use souk_rpc::Failure;
 use souk_values::ProductId;
 
 pub(crate) use view::{ProductBody, ProductPage, ProductView};
@@ -21,6 +23,7 @@ pub(crate) use view::{ProductBody, ProductPage, ProductView};
 use super::{Answer, idempotency_key};
 use crate::api::products::fields::Read;
 use crate::api::products::view::{BulkBody, BulkItem, BulkResult, CreatedProduct};
+use crate::api::sent::is_silence;
 use crate::hot::{HotProduct, Rendered};
 use crate::http::Site;
 use crate::http::edge::{Peer, render};
@@ -152,10 +155,13 @@ pub(crate) async fn refresh(site: &Site, products: &[Arc<HotProduct>]) -> Answer
         let fill = site.hot.begin();
         let request = GetProductsRequest { ids: some.iter().map(|p| p.id.to_string()).collect() };
         let found = site.clients.products.clone().get_products(request).await?.into_inner();
+        let before: HashMap<ProductId, &Arc<HotProduct>> = some.iter().map(|p| (p.id, p)).collect();
         for product in found.items {
+            let (sku, slug) = (product.sku.clone(), product.slug.clone());
             let new = hot_product(product)?;
-            if let Some(before) = some.iter().find(|before| before.id == new.id) {
-                site.hot.refresh(fill, HotProduct::refreshed(before, new.rendered));
+            if let Some(before) = before.get(&new.id) {
+                let hot = HotProduct::refreshed(before, new.rendered);
+                site.hot.refresh(fill, hot, [&sku, &slug]);
             }
         }
     }
@@ -293,36 +299,32 @@ pub(crate) async fn bulk(
         body.breaks("items", "is required");
     }
     body.finish()?;
-    let mut results: Vec<Option<BulkItem>> = Vec::new();
-    let (mut wanted, mut names) = (Vec::new(), Vec::new());
-    for item in items.unwrap_or_default() {
-        match fields::product(Fields::new(item)).fine() {
-            Ok((fields, sent)) => {
-                wanted.push(fields);
-                names.push(sent);
-                results.push(None);
-            }
-            Err(problem) => results.push(Some(BulkItem::broken(problem))),
+    let (mut wanted, mut check_only, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, item) in (0..).zip(items.unwrap_or_default()) {
+        let Read { fields, names, broken } = fields::product(Fields::new(item));
+        if !broken.is_empty() {
+            check_only.push(place);
         }
+        wanted.push(fields);
+        sent.push((names, broken));
     }
-    let answered = if wanted.is_empty() && !results.is_empty() {
-        Vec::new()
-    } else {
-        let request = WriteProductsRequest { items: wanted };
-        site.clients.products.clone().write_products(request).await?.into_inner().results
+    let nothing_to_write = !wanted.is_empty() && check_only.len() == wanted.len();
+    let request = WriteProductsRequest { items: wanted, check_only };
+    let answer = site.clients.products.clone().write_products(request).await;
+    let results = match answer.map_err(Failure::from) {
+        Ok(answer) => answer.into_inner().results,
+        Err(failure) if nothing_to_write && is_silence(failure.kind) => Vec::new(),
+        Err(failure) => return Err(failure.into()),
     };
-    for result in &answered {
+    for result in &results {
         if let Ok(id) = result.id.parse() {
             site.hot.drop_product(id, &[&result.sku]);
         }
     }
-    let mut answered = answered.into_iter().zip(&names);
-    let items = results
+    let mut results = results.into_iter();
+    let items = sent
         .into_iter()
-        .map(|broken| {
-            let next = |(result, names)| BulkItem::written(result, names);
-            broken.or_else(|| answered.next().map(next)).unwrap_or_default()
-        })
+        .map(|(names, own)| BulkItem::of(results.next().unwrap_or_default(), &names, own))
         .collect();
     Ok(Json(BulkResult { items }))
 }

@@ -1,4 +1,6 @@
 //! Figures made of events. All times are UTC.
+pub(crate) mod sales;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;

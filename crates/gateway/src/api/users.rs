@@ -8,13 +8,14 @@ use souk_proto::accounts::v1::{
     CreateUserRequest, DeleteUserRequest, GetUserRequest, ListRolesRequest, ListUsersRequest,
     UpdateUserRequest, User, UserFields,
 };
+use souk_rpc::Violation;
 use utoipa::ToSchema;
 
+use super::sent::SentNames;
 use super::{Answer, idempotency_key, maybe, tagged, time};
 use crate::http::Site;
 use crate::http::json::Fields;
 use crate::http::precondition::IfMatch;
-use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::session::{UsersReader, UsersWriter};
 
@@ -99,10 +100,20 @@ pub(crate) struct UserBody {
     active: Option<bool>,
 }
 
-/// The fields of an account out of a body, and how the client called them.
-pub(crate) fn fields(mut body: Fields) -> Answer<(UserFields, impl Fn(&str) -> Option<String>)> {
+/// A body as far as it could be read, and what is broken in it.
+pub(crate) struct Read {
+    pub(crate) fields: UserFields,
+    pub(crate) names: SentNames,
+    pub(crate) broken: Vec<Violation>,
+}
+
+/// Takes all fields; what is of the wrong type or unknown is named at once.
+pub(crate) fn fields(mut body: Fields) -> Read {
+    let mut names = SentNames::default();
     let name = body.alias(&["full_name", "fullname"]);
     let role_name = body.alias(&["role", "rol"]);
+    names.note("full_name", name);
+    names.note("role", role_name);
     let role = if role_name == "rol" {
         body.integer("rol").map(|number| number.to_string())
     } else {
@@ -116,13 +127,7 @@ pub(crate) fn fields(mut body: Fields) -> Answer<(UserFields, impl Fn(&str) -> O
         role,
         active: body.boolean("active"),
     };
-    body.finish()?;
-    let sent_as = move |field: &str| match field {
-        "full_name" => Some(name.to_owned()),
-        "role" => Some(role_name.to_owned()),
-        _ => None,
-    };
-    Ok((fields, sent_as))
+    Read { fields, names, broken: body.violations() }
 }
 
 /// Lists accounts: active ones, unless asked otherwise.
@@ -162,11 +167,12 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Fields,
 ) -> Answer<Response> {
-    let (fields, sent_as) = fields(body)?;
+    let Read { fields, names, broken } = fields(body);
     let idempotency_key = idempotency_key(&headers)?;
-    let request = CreateUserRequest { fields: Some(fields), idempotency_key };
+    let check_only = !broken.is_empty();
+    let request = CreateUserRequest { fields: Some(fields), idempotency_key, check_only };
     let made = site.clients.accounts.clone().create_user(request).await;
-    let made = made.map_err(|status| Problem::from(status).renamed(sent_as))?.into_inner();
+    let made = names.settle(broken, made)?;
     let location = format!("/api/users/{}", made.id);
     Ok(super::created(&location, Some(made.version), &UserView::from(made)))
 }
@@ -208,10 +214,11 @@ pub(crate) async fn patch(
     IfMatch(expected_version): IfMatch,
     body: Fields,
 ) -> Answer<Response> {
-    let (fields, sent_as) = fields(body)?;
-    let request = UpdateUserRequest { id, fields: Some(fields), expected_version };
+    let Read { fields, names, broken } = fields(body);
+    let check_only = !broken.is_empty();
+    let request = UpdateUserRequest { id, fields: Some(fields), expected_version, check_only };
     let changed = site.clients.accounts.clone().update_user(request).await;
-    let changed = changed.map_err(|status| Problem::from(status).renamed(sent_as))?.into_inner();
+    let changed = names.settle(broken, changed)?;
     Ok(tagged(StatusCode::OK, changed.version, &UserView::from(changed)))
 }
 
@@ -241,4 +248,46 @@ pub(crate) async fn roles(State(site): State<Site>, _may: UsersReader) -> Answer
         permissions: r.permissions,
     };
     Ok(Json(RoleList { items: found.items.into_iter().map(view).collect() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_rpc::{Failure, Kind};
+    use tonic::{Response, Status};
+
+    use super::*;
+
+    fn told(body: &str, failure: Failure) -> (u16, Vec<(String, String)>) {
+        let read = fields(Fields::parse(body.as_bytes()).unwrap());
+        let answer: Result<Response<User>, Status> = Err(failure.into());
+        let problem = read.names.settle(read.broken, answer).unwrap_err();
+        let json = serde_json::to_value(&problem).unwrap();
+        let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+        let errors = json["errors"].as_array().unwrap().iter();
+        (problem.status(), errors.map(|e| (text(&e["field"]), text(&e["message"]))).collect())
+    }
+
+    #[test]
+    fn what_gateway_and_service_find_broken_is_told_at_once_under_the_names_that_were_sent() {
+        let service = Failure::invalid(vec![
+            Violation::new("email", "is required"),
+            Violation::new("full_name", "must have at most 200 characters"),
+            Violation::new("role", "is not a role"),
+        ]);
+        let body = r#"{"email": 5, "fullname": "x", "rol": 9, "colour": "red"}"#;
+        let pair = |f: &str, m: &str| (f.to_owned(), m.to_owned());
+        let expected = vec![
+            pair("email", "must be a string"),
+            pair("colour", "is not a field of this request"),
+            pair("fullname", "must have at most 200 characters"),
+            pair("rol", "is not a role"),
+        ];
+        assert_eq!(told(body, service), (422, expected));
+    }
+
+    #[test]
+    fn an_account_that_is_not_there_is_not_there_whatever_the_body() {
+        let unknown = Failure::new(Kind::NotFound, "user_not_found", "there is no such user");
+        assert_eq!(told(r#"{"email": 5}"#, unknown), (404, Vec::new()));
+    }
 }

@@ -16,7 +16,7 @@ use super::problem::Problem;
 const MAX_DEPTH: usize = 16;
 
 /// The JSON object of a body, its fields to be taken one by one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fields {
     map: Map<String, Value>,
     broken: Vec<Violation>,
@@ -62,6 +62,15 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 impl Fields {
+    /// A body that may be left out.
+    pub(crate) fn parse_optional(headers: &HeaderMap, bytes: &[u8]) -> Result<Self, Problem> {
+        if bytes.is_empty() {
+            return Ok(Self::new(Map::new()));
+        }
+        require_json(headers)?;
+        Self::parse(bytes)
+    }
+
     /// Strict: UTF-8, one object, no name twice, bounded depth.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let text = std::str::from_utf8(bytes)
@@ -146,6 +155,22 @@ impl Fields {
         String::new()
     }
 
+    /// Breaks if the field was not sent; it is still to be taken.
+    pub(crate) fn needs(&mut self, name: &'static str) {
+        if !self.map.contains_key(name) {
+            self.breaks(name, "is required");
+        }
+    }
+
+    /// A field that stands in the path too may repeat it, in any case.
+    pub(crate) fn same(&mut self, name: &'static str, path: &str) {
+        if let Some(text) = self.string(name)
+            && !text.trim().eq_ignore_ascii_case(path)
+        {
+            self.breaks(name, "cannot be changed");
+        }
+    }
+
     /// A whole number; `"1"`, `1.5` and `1e3` are none.
     pub(crate) fn integer(&mut self, name: &'static str) -> Option<i64> {
         let value = self.take(name)?;
@@ -157,6 +182,15 @@ impl Fields {
             self.breaks(name, "must be a whole number");
         }
         number
+    }
+
+    /// `null` takes the number away.
+    pub(crate) fn integer_or_null(&mut self, name: &'static str) -> Option<Option<i64>> {
+        if matches!(self.map.get(name), Some(Value::Null)) {
+            self.take(name);
+            return Some(None);
+        }
+        self.integer(name).map(Some)
     }
 
     pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
@@ -223,6 +257,24 @@ impl Fields {
             self.breaks(name, "must be an object of strings");
         }
         pairs
+    }
+
+    /// An object within the body; what breaks in it is named `name.field` by [`adopt`](Self::adopt).
+    pub(crate) fn object(&mut self, name: &'static str) -> Option<Self> {
+        match self.take(name)? {
+            Value::Object(map) => Some(Self::new(map)),
+            _ => {
+                self.breaks(name, "must be an object");
+                None
+            }
+        }
+    }
+
+    /// Everything that broke in an object within, when all its fields are taken.
+    pub(crate) fn adopt(&mut self, name: &'static str, inner: Self) {
+        for Violation { field, message } in inner.violations() {
+            self.broken.push(Violation::new(format!("{name}.{field}"), message));
+        }
     }
 
     pub(crate) fn objects(&mut self, name: &'static str) -> Option<Vec<Map<String, Value>>> {

@@ -1,4 +1,6 @@
 //! Errors as RFC 9457 `application/problem+json`.
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -30,6 +32,10 @@ pub(crate) struct Problem {
     /// What there is now, where a version did not match.
     #[serde(skip_serializing_if = "Option::is_none")]
     current_version: Option<u64>,
+    /// Facts about this occurrence by name, such as `available`.
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties)]
+    facts: BTreeMap<String, serde_json::Value>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
 }
@@ -52,6 +58,7 @@ impl Problem {
             errors: Vec::new(),
             trace_id: String::new(),
             current_version: None,
+            facts: BTreeMap::new(),
             retry_after_s: None,
         }
     }
@@ -94,6 +101,27 @@ impl Problem {
         self
     }
 
+    /// Says which request it is about: for problems inside of other answers.
+    pub(crate) fn traced(mut self) -> Self {
+        if self.trace_id.is_empty() {
+            self.trace_id = super::request_id::trace_id();
+        }
+        self
+    }
+
+    /// About an earlier request, whose answer is given again.
+    pub(crate) fn of_trace(mut self, trace_id: String) -> Self {
+        self.trace_id = trace_id;
+        self
+    }
+
+    /// The same with another status.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.title = status.canonical_reason().unwrap_or("Error");
+        self.status = status.as_u16();
+        self
+    }
+
     pub(crate) fn status(&self) -> u16 {
         self.status
     }
@@ -111,12 +139,26 @@ impl From<Failure> for Problem {
             .collect();
         problem.current_version =
             failure.metadata.get("current_version").and_then(|text| text.parse().ok());
+        problem.facts = failure
+            .metadata
+            .into_iter()
+            .filter(|(name, _)| !["id", "current_version"].contains(&name.as_str()))
+            .map(|(name, text)| (name, fact(text)))
+            .collect();
         problem.retry_after_s = match (failure.kind, failure.retry_after) {
             (_, Some(after)) => Some(after.as_secs().max(1)),
             (Kind::Exhausted | Kind::Unavailable, None) => Some(1),
             _ => None,
         };
         problem
+    }
+}
+
+/// Whole numbers as numbers.
+fn fact(text: String) -> serde_json::Value {
+    match text.parse::<i64>() {
+        Ok(number) => number.into(),
+        Err(_) => text.into(),
     }
 }
 
@@ -127,19 +169,19 @@ impl From<tonic::Status> for Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(mut self) -> Response {
-        self.trace_id = super::request_id::trace_id();
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+    fn into_response(self) -> Response {
+        let problem = self.traced();
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = problem.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == 401 {
+        if problem.status == 401 {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -106,4 +106,16 @@ guard! {
     OperationsReader: OperationsRead;
     /// Somebody who may act on jobs and dead letters.
     OperationsWriter: OperationsWrite;
+    /// Somebody who may see stock.
+    StockReader: StockRead;
+    /// Somebody who may move stock.
+    StockWriter: StockWrite;
+    /// Somebody who may see everybody's orders.
+    OrdersReader: OrdersRead;
+    /// Somebody who may work on orders.
+    OrdersWriter: OrdersWrite;
+    /// Somebody who may see what decides prices.
+    ShopReader: ShopRead;
+    /// Somebody who may change what decides prices.
+    ShopWriter: ShopWrite;
 }

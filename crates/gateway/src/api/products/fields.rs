@@ -1,15 +1,9 @@
 //! A product's writable fields out of a body, with the other words that writers may use.
-use std::collections::BTreeMap;
+use souk_proto::catalog::v1::{OptionalText, ProductFields, ProductKind, StringList, StringMap};
+use souk_rpc::Violation;
 
-use souk_proto::catalog::v1::{
-    OptionalText, Product, ProductFields, ProductKind, StringList, StringMap,
-};
-use souk_rpc::{Failure, Kind, Violation};
-use tonic::{Response, Status};
-
-use crate::api::Answer;
+use crate::api::sent::SentNames;
 use crate::http::json::Fields;
-use crate::http::problem::Problem;
 
 /// A body as far as it could be read, and what is broken in it.
 pub(crate) struct Read {
@@ -18,69 +12,13 @@ pub(crate) struct Read {
     pub(crate) broken: Vec<Violation>,
 }
 
-impl Read {
-    /// Only a body in which nothing is broken.
-    pub(crate) fn fine(self) -> Answer<(ProductFields, SentNames)> {
-        if self.broken.is_empty() {
-            Ok((self.fields, self.names))
-        } else {
-            Err(Problem::fields(self.broken))
-        }
-    }
-}
-
-/// Under which name the client sent a field that has several.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SentNames(BTreeMap<&'static str, &'static str>);
-
-impl SentNames {
-    /// A service's refusal in the words of the client.
-    pub(crate) fn rename(&self, status: Status) -> Problem {
-        Problem::from(status).renamed(|field| self.of(field))
-    }
-
-    /// The service's answer, with what this gateway found broken before it asked: the client is
-    /// told everything at once. With something broken the service was only asked to check.
-    pub(crate) fn settle(
-        &self,
-        own: Vec<Violation>,
-        answer: Result<Response<Product>, Status>,
-    ) -> Answer<Product> {
-        if own.is_empty() {
-            return answer.map(Response::into_inner).map_err(|status| self.rename(status));
-        }
-        let mut broken = own;
-        match answer.map_err(Failure::from) {
-            Ok(_) => {}
-            Err(failure) => match failure.kind {
-                Kind::Invalid => {
-                    for Violation { field, message } in failure.violations {
-                        let field = self.of(&field).unwrap_or(field);
-                        if !broken.iter().any(|v| v.field == field) {
-                            broken.push(Violation { field, message });
-                        }
-                    }
-                }
-                // what was found here is true without the service
-                Kind::Exhausted | Kind::Timeout | Kind::Unavailable | Kind::Internal => {}
-                _ => return Err(failure.into()),
-            },
-        }
-        Err(Problem::fields(broken))
-    }
-
-    pub(crate) fn of(&self, field: &str) -> Option<String> {
-        self.0.get(field).map(|sent| (*sent).to_owned())
-    }
-}
-
 /// Takes all fields; what is of the wrong type or unknown is named at once.
 pub(crate) fn product(mut body: Fields) -> Read {
     let mut names = SentNames::default();
     let brand = body.alias(&["brand", "mark", "company"]);
     let stock = body.alias(&["stock", "quantity"]);
-    names.0.insert("brand", brand);
-    names.0.insert("stock", stock);
+    names.note("brand", brand);
+    names.note("stock", stock);
     let list = |values| StringList { values };
     let kind = match body.string("kind").as_deref() {
         None => None,
@@ -118,7 +56,17 @@ pub(crate) fn product(mut body: Fields) -> Read {
 
 #[cfg(test)]
 mod tests {
+    use souk_proto::catalog::v1::Product;
+    use souk_rpc::{Failure, Kind};
+    use tonic::{Response, Status};
+
     use super::*;
+    use crate::http::problem::Problem;
+
+    fn refused(read: Read, failure: Failure) -> Problem {
+        let answer: Result<Response<Product>, Status> = Err(failure.into());
+        read.names.settle(read.broken, answer).unwrap_err()
+    }
 
     fn read(body: &str) -> Read {
         product(Fields::parse(body.as_bytes()).unwrap())
@@ -141,7 +89,7 @@ mod tests {
             Violation::new("brand", "must be one line"),
             Violation::new("stock", "must not be negative"),
         ]);
-        let problem = read.names.settle(read.broken, Err(service.into())).unwrap_err();
+        let problem = refused(read, service);
         assert_eq!(problem.status(), 422);
         let pair = |f: &str, m: &str| (f.to_owned(), m.to_owned());
         assert_eq!(
@@ -160,7 +108,7 @@ mod tests {
     fn what_the_gateway_finds_is_told_also_when_the_service_is_away() {
         let read = read(r#"{"colour": "red"}"#);
         let away = Failure::new(Kind::Unavailable, "service_unavailable", "away");
-        let problem = read.names.settle(read.broken, Err(away.into())).unwrap_err();
+        let problem = refused(read, away);
         assert_eq!((problem.status(), told(&problem).len()), (422, 1));
     }
 
@@ -168,7 +116,7 @@ mod tests {
     fn a_product_that_is_not_there_is_not_there_whatever_the_body() {
         let read = read(r#"{"colour": "red"}"#);
         let unknown = Failure::new(Kind::NotFound, "product_not_found", "no such product");
-        let problem = read.names.settle(read.broken, Err(unknown.into())).unwrap_err();
+        let problem = refused(read, unknown);
         assert_eq!(problem.status(), 404);
     }
 }

@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use souk_proto::catalog::v1::{ListProductsResponse, Product, ProductKind, WriteResult};
+use souk_rpc::Violation;
 use souk_values::{Currency, Money};
 use utoipa::ToSchema;
 
-use super::fields::SentNames;
+use crate::api::sent::SentNames;
 use crate::api::{maybe, time};
 use crate::http::problem::Problem;
 
@@ -190,30 +191,82 @@ pub(crate) struct BulkItem {
 }
 
 impl BulkItem {
-    pub(super) fn broken(problem: Problem) -> Self {
-        Self { outcome: "failed".to_owned(), problem: Some(problem), ..Self::default() }
-    }
-
-    pub(super) fn written(result: WriteResult, names: &SentNames) -> Self {
-        let failed = result.outcome == "failed";
+    /// `own`: what this gateway found broken; then the service has only checked the item.
+    pub(super) fn of(result: WriteResult, names: &SentNames, own: Vec<Violation>) -> Self {
+        let failed = result.outcome == "failed" || !own.is_empty();
         let problem = failed.then(|| {
-            let violations = result.errors.into_iter().map(|e| souk_rpc::Violation {
-                field: names.of(&e.field).unwrap_or(e.field),
-                message: e.message,
-            });
-            let violations: Vec<_> = violations.collect();
-            if violations.is_empty() {
+            let theirs = result.errors.into_iter();
+            let theirs = theirs.map(|e| Violation { field: e.field, message: e.message });
+            let broken = names.together(own, theirs);
+            let problem = if broken.is_empty() {
                 Problem::new(http::StatusCode::CONFLICT, &result.code, &result.detail)
             } else {
-                Problem::fields(violations)
-            }
+                Problem::fields(broken)
+            };
+            problem.traced()
         });
         Self {
-            outcome: result.outcome,
+            outcome: if failed { "failed".to_owned() } else { result.outcome },
             sku: maybe(result.sku),
             id: maybe(result.id),
             version: (!failed).then_some(result.version),
             problem,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_proto::catalog::v1::FieldProblem;
+
+    use super::*;
+
+    fn failed(errors: &[(&str, &str)]) -> WriteResult {
+        let problem = |&(field, message): &(&str, &str)| FieldProblem {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        };
+        let errors = errors.iter().map(problem).collect();
+        let (outcome, code) = ("failed".to_owned(), "sku_taken".to_owned());
+        WriteResult { outcome, code, errors, ..WriteResult::default() }
+    }
+
+    async fn item(result: WriteResult, own: Vec<Violation>) -> serde_json::Value {
+        let mut names = SentNames::default();
+        names.note("stock", "quantity");
+        let request_id = Some("req-1".into());
+        let context = souk_rpc::CallContext { request_id, ..souk_rpc::CallContext::default() };
+        let item = async { serde_json::to_value(BulkItem::of(result, &names, own)).unwrap() };
+        souk_rpc::scope(context, item).await
+    }
+
+    #[tokio::test]
+    async fn an_item_names_what_gateway_and_service_find_broken() {
+        let own = || vec![Violation::new("price", "must be a number")];
+        let service = failed(&[("price", "is required"), ("stock", "must not be negative")]);
+        let item = item(service, own()).await;
+        assert_eq!((&item["outcome"], &item["version"]), (&"failed".into(), &().into()));
+        assert_eq!(item["problem"]["errors"][0]["message"], "must be a number");
+        assert_eq!(item["problem"]["errors"][1]["field"], "quantity");
+        assert_eq!(item["problem"]["errors"].as_array().unwrap().len(), 2);
+        assert_eq!(item["problem"]["trace_id"], "req-1");
+    }
+
+    #[tokio::test]
+    async fn an_item_that_only_the_gateway_finds_broken_has_failed() {
+        let checked = WriteResult { outcome: "checked".to_owned(), ..WriteResult::default() };
+        let item = item(checked, vec![Violation::new("colour", "is no field")]).await;
+        assert_eq!(item["outcome"], "failed");
+        assert_eq!(item["problem"]["code"], "invalid_fields");
+    }
+
+    #[tokio::test]
+    async fn a_conflict_of_an_item_can_be_traced_too() {
+        let item = item(failed(&[]), Vec::new()).await;
+        assert_eq!(
+            (&item["problem"]["status"], &item["problem"]["code"]),
+            (&409.into(), &"sku_taken".into())
+        );
+        assert_eq!(item["problem"]["trace_id"], "req-1");
     }
 }
