@@ -6,6 +6,7 @@ pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod migrate;
+pub(crate) mod verify;
 
 /// A service's refusal as a sentence for a person, fields included.
 pub(crate) fn refused(status: tonic::Status) -> anyhow::Error {

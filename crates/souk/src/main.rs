@@ -59,6 +59,9 @@ enum Command {
     /// Events on their way, and dead letters.
     #[command(subcommand)]
     Events(commands::events::EventsCommand),
+    /// Check everything that must always hold of stock, orders, payments and events; exit code 0
+    /// when it does.
+    Verify(commands::verify::VerifyArgs),
 }
 
 impl Place {
@@ -104,5 +107,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Config(command)) => commands::config::run(&place, &command),
         Some(Command::Health(args)) => commands::health::run(&place, args).await,
         Some(Command::Events(command)) => commands::events::run(&place, command).await,
+        Some(Command::Verify(args)) => commands::verify::run(&place, args).await,
     }
 }

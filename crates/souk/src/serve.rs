@@ -9,6 +9,7 @@ use souk_analytics::Analytics;
 use souk_catalog::Catalog;
 use souk_gateway::Gateway;
 use souk_notifier::Notifier;
+use souk_orders::Orders;
 use souk_proto::accounts::v1::CreateFirstAdminRequest;
 use souk_proto::accounts::v1::account_service_client::AccountServiceClient;
 use souk_proto::catalog::v1::LoadDemoShopRequest;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Blueprint> {
         blueprint::<Accounts>(),
         blueprint::<Catalog>(),
         blueprint::<Analytics>(),
+        blueprint::<Orders>(),
         blueprint::<Notifier>(),
         blueprint::<Gateway>(),
     ]

@@ -196,6 +196,18 @@ impl Answer {
         self.json()
     }
 
+    /// One of these, where more than one is right.
+    #[track_caller]
+    pub fn status_in(&self, allowed: &[u16]) {
+        assert!(
+            allowed.contains(&self.status),
+            "{}: {} {}",
+            self.request,
+            self.status,
+            self.text()
+        );
+    }
+
     /// The machine's word of a problem; also holds the answer against RFC 9457.
     #[track_caller]
     pub fn refused(&self, status: u16) -> String {

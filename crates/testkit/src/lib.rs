@@ -1,4 +1,5 @@
-//! Tests only: a shop to play in, the real program as a process, back ends of one's own, a fake SES.
+//! Tests only: a shop to play in, the real program as a process, back ends of one's own, a fake SES, a fake
+//! Stripe.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +15,7 @@ pub mod ses;
 pub mod shop;
 mod split;
 pub mod storehouse;
+pub mod stripe;
 mod wait;
 
 pub use client::{Answer, Client};

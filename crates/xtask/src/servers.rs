@@ -1,10 +1,11 @@
-//! Private PostgreSQL, RabbitMQ and Redis servers for tests and development.
+//! Private PostgreSQL, RabbitMQ, Redis and localstripe servers for tests and development.
 //!
 //! The servers belong to a second process, the keeper, that lives in a process group of its own
 //! and reads from a pipe held by us. However we end (done, failed, Ctrl-C, killed), the pipe
 //! closes and the keeper stops the servers and removes their data. No signal handler is needed.
 
 pub(crate) mod keeper;
+mod localstripe;
 mod packages;
 mod place;
 pub(crate) mod ports;
@@ -54,7 +55,7 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts all servers, installing them first where that is possible and needed.
     pub(crate) fn start() -> Result<Self> {
-        eprintln!("xtask: starting PostgreSQL, RabbitMQ and Redis");
+        eprintln!("xtask: starting PostgreSQL, RabbitMQ, Redis and localstripe");
         let mut keeper = Command::new(std::env::current_exe()?)
             .arg("keep-servers")
             .stdin(Stdio::piped())

@@ -38,7 +38,7 @@ pub(crate) async fn run(place: &Place, command: AdminCommand) -> anyhow::Result<
         role: Some("admin".to_owned()),
         active: None,
     };
-    let request = CreateUserRequest { fields: Some(fields), idempotency_key: String::new() };
+    let request = CreateUserRequest { fields: Some(fields), ..Default::default() };
     let made = AccountServiceClient::new(connection.transport("accounts")?)
         .create_user(request)
         .await

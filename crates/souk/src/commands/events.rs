@@ -40,7 +40,8 @@ pub(crate) struct ListArgs {
     limit: u32,
 }
 
-const KEEPERS: [&str; 4] = ["accounts", "catalog", "analytics", "notifier"];
+/// Services with events and dead letters.
+pub(crate) const KEEPERS: [&str; 5] = ["accounts", "catalog", "orders", "analytics", "notifier"];
 type Client = OperationsServiceClient<Transport>;
 
 pub(crate) async fn run(place: &Place, command: EventsCommand) -> anyhow::Result<ExitCode> {

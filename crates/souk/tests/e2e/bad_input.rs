@@ -347,12 +347,19 @@ async fn a_batch_names_what_is_wrong_with_each_item(backend: Backend) {
         { "sku": "B-1", "name": "One", "price": 1 },
         { "sku": "B-4", "price": 4 },
         { "name": "Five", "price": 5 },
+        { "sku": "B-6", "name": 6, "price": "abc", "quantity": -1, "mark": true, "colour": "red" },
+        { "sku": "B-7", "name": "Seven", "price": true, "category": "does/not/exist" },
+        { "sku": 8, "price": -8 },
     ]);
     let answer = admin.post(path, &json!({ "items": items })).await.expect(200);
     let made = answer["items"].as_array().expect("items");
     let outcomes: Vec<&str> =
         made.iter().map(|item| item["outcome"].as_str().expect("an outcome")).collect();
     assert_eq!(outcomes[..5], ["created", "failed", "failed", "failed", "failed"], "{answer}");
+    for problem in made.iter().map(|item| &item["problem"]).filter(|problem| !problem.is_null()) {
+        let trace = problem["trace_id"].as_str().unwrap_or_default();
+        assert!(!trace.is_empty(), "{answer}");
+    }
     let named = |at: usize| -> Vec<String> {
         let errors = made[at]["problem"]["errors"].as_array().cloned().unwrap_or_default();
         let mut named: Vec<String> = errors
@@ -369,6 +376,10 @@ async fn a_batch_names_what_is_wrong_with_each_item(backend: Backend) {
         "{answer}"
     );
     assert_eq!(named(3), ["sku"], "the same SKU twice: {answer}");
+    // types and rules at once, under the names that were sent
+    assert_eq!(named(6), ["colour", "mark", "name", "price", "quantity"], "{answer}");
+    assert_eq!(named(7), ["category", "price"], "{answer}");
+    assert_eq!(named(8), ["price", "sku"], "{answer}");
     let good = outcomes.iter().filter(|outcome| **outcome == "created").count();
     assert_eq!(admin.lists_all("/api/products", "").await.len(), good);
     finish(shop).await;

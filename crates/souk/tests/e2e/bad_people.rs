@@ -48,6 +48,27 @@ async fn accounts_refuse_bad_fields_too(backend: Backend) {
         body[field] = value;
         refuses(&admin, Method::PUT, &path, body, &[field]).await;
     }
+    // types and rules at once, under the names that were sent
+    let many = json!({
+        "username": "a b",
+        "email": 5,
+        "fullname": "x".repeat(201),
+        "rol": 7,
+        "colour": "red",
+    });
+    let named = ["colour", "email", "fullname", "password", "rol", "username"];
+    refuses(&admin, Method::POST, "/api/users", many.clone(), &named).await;
+    let named = ["colour", "email", "fullname", "rol", "username"];
+    refuses(&admin, Method::PATCH, &path, many, &named).await;
+    let mine = json!({ "email": "no address", "full_name": 5, "password": "another password" });
+    let named = ["email", "full_name", "password"];
+    refuses(&customer, Method::PUT, "/api/me", mine.clone(), &named).await;
+    refuses(&customer, Method::PATCH, "/api/me", mine, &named).await;
+    let stranger = "/api/users/usr_01KAJ3W0F4Q6R8T9V2X5Y7Z0B1";
+    admin
+        .send(admin.request(Method::PUT, stranger).json(&json!({ "email": 5 })))
+        .await
+        .refused(404);
     let wrong = json!({ "product_notices": "no" });
     refuses(&admin, Method::PUT, "/api/me/preferences", wrong, &["product_notices"]).await;
     let (login, refresh) = ("/api/auth/login", "/api/auth/refresh");

@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod bad_people;
+mod buying;
 mod changes;
 mod data;
 mod document;
@@ -40,6 +41,7 @@ fn services() -> Vec<Blueprint> {
         blueprint::<souk_accounts::Accounts>(),
         blueprint::<souk_catalog::Catalog>(),
         blueprint::<souk_analytics::Analytics>(),
+        blueprint::<souk_orders::Orders>(),
         blueprint::<souk_notifier::Notifier>(),
         blueprint::<souk_gateway::Gateway>(),
     ]

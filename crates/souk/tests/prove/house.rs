@@ -14,7 +14,8 @@ use crate::process::{Process, free_port, tied, until};
 pub(crate) const ADMIN: &str = "admin@prove.example";
 pub(crate) const PASSWORD: &str = "a long word for proving things";
 /// All services, in the order of their start.
-pub(crate) const SERVICES: [&str; 5] = ["accounts", "catalog", "analytics", "notifier", "gateway"];
+pub(crate) const SERVICES: [&str; 6] =
+    ["accounts", "catalog", "analytics", "orders", "notifier", "gateway"];
 /// The name of the process that is all of them.
 pub(crate) const WHOLE: &str = "souk";
 
@@ -169,6 +170,19 @@ impl House {
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// What a command beside the shop needs to find its data.
+    pub(crate) fn operator_env(&self) -> Vec<(String, String)> {
+        let gateway =
+            |name: &str| name.starts_with("SOUK_GATEWAY__") || name.starts_with("SOUK_GRPC");
+        let env = self.members.first().map(|member| member.env.clone()).unwrap_or_default();
+        env.into_iter().filter(|(name, _)| !gateway(name)).collect()
+    }
+
+    /// Every process that was started lives.
+    pub(crate) fn must_live(&mut self) {
+        self.members.iter_mut().filter_map(|m| m.process.as_mut()).for_each(Process::must_live);
     }
 
     /// Names of the processes.

@@ -15,8 +15,10 @@
 
 mod amounts;
 mod broker;
+mod buyers;
 mod checker;
 mod client;
+mod damage;
 mod evidence;
 mod facts;
 mod house;
@@ -25,7 +27,10 @@ mod process;
 mod verdict;
 
 mod broker_faults;
+mod invoices;
 mod kills;
 mod mail_trouble;
+mod orders_killed;
 mod poison;
+mod races;
 mod stops;

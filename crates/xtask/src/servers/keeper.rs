@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use super::place::Place;
-use super::{Report, packages, postgres, rabbitmq, redis};
+use super::{Report, localstripe, packages, postgres, rabbitmq, redis};
 use crate::process::Process;
 
 /// The processes of one server in the order of their start, each with the signal that ends it.
@@ -32,10 +32,18 @@ pub(crate) fn run() -> Result<()> {
     let here = Arc::clone(&place);
     let rabbitmq = Guard::new(move || Ok((rabbitmq::start(&here, &binaries)?, ())));
 
+    let here = Arc::clone(&place);
+    let stripe = Guard::new(move || Ok((localstripe::start(&here)?, ())));
+
     // A failure drops the guards, which stop whatever did start.
     let (mut env, reached) = postgres.ready()?;
     env.extend(rabbitmq.ready()?.0);
     env.extend(redis.ready()?.0);
+    match stripe.ready() {
+        Ok((reached, ())) => env.extend(reached),
+        // the tests that need it fail and say so; all others can do without
+        Err(error) => say(&format!("no localstripe: {error:#}")),
+    }
     if let Some(user) = place.user() {
         env.push(("SOUK_TEST_SERVER_USER".to_owned(), user.name.clone()));
     }
@@ -46,7 +54,7 @@ pub(crate) fn run() -> Result<()> {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
     }
     say("stopping the servers");
-    drop((rabbitmq, postgres, redis));
+    drop((stripe, rabbitmq, postgres, redis));
     Ok(())
 }
 

@@ -46,8 +46,18 @@ fn missing() -> Vec<&'static str> {
         ("postgresql", postgres_bin().is_some()),
         ("rabbitmq-server", rabbitmq.is_some()),
         ("redis-server", on_path("redis-server").is_some()),
+        ("python3-venv", makes_environments()),
     ];
     wanted.into_iter().filter(|(_, there)| !there).map(|(package, _)| package).collect()
+}
+
+/// Debian's Python comes without what makes environments.
+fn makes_environments() -> bool {
+    let python = on_path("python3").map(Command::new);
+    python.is_some_and(|mut python| {
+        let needed = python.args(["-c", "import venv, ensurepip"]).stdin(Stdio::null());
+        needed.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    })
 }
 
 /// Installs Debian packages without letting them start anything, or says what a person has to
