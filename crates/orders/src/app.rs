@@ -17,9 +17,8 @@ use tokio::sync::Notify;
 
 use crate::clients::accounts::Accounts;
 use crate::clients::catalog::Catalog;
-use crate::clients::payment::{Chosen, TestProvider};
+use crate::clients::payment::{Chosen, Provider, TestProvider};
 use crate::config::Config;
-use crate::domain::payment::Provider;
 
 /// What the use cases share. Cheap to clone.
 #[derive(Clone)]

@@ -152,9 +152,3 @@ impl From<Error> for Failure {
         }
     }
 }
-
-impl From<Error> for tonic::Status {
-    fn from(error: Error) -> Self {
-        Failure::from(error).into()
-    }
-}

@@ -6,9 +6,12 @@ mod quote;
 mod rules;
 
 use souk_auth::{MethodTable, Permission, Rule};
+use souk_rpc::Failure;
+use tonic::Status;
 use tonic::service::Routes;
 
 use crate::app::App;
+use crate::error::Error;
 
 pub(crate) use order::ENCODE;
 
@@ -66,4 +69,10 @@ pub(crate) fn routes(app: &App) -> (Routes, MethodTable) {
     let routes = payment::add(routes, app);
     let routes = order::add(routes, app);
     (routes, METHODS)
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        Failure::from(error).into()
+    }
 }

@@ -9,7 +9,7 @@ use sea_orm::{QueryOrder, QuerySelect, Statement, Value, prelude::Json};
 use souk_storage::Tx;
 use souk_values::{Currency, Money, ProductId};
 
-pub(crate) use integrity::check;
+pub(crate) use integrity::{check, versions};
 
 use crate::domain::product::Kind;
 use crate::domain::stock::{LOW_ATTRIBUTE, Shelf, low_at};

@@ -8,6 +8,9 @@ use souk_storage::Database;
 const ALL: &str = "(SELECT subject, epoch, version FROM outbox \
                    UNION ALL SELECT subject, epoch, version FROM outbox_sent) AS told";
 
+/// An epoch counts more than any version.
+const EPOCH: i64 = 1 << 40;
+
 /// An aggregate whose versions were not told one by one, since its restore if there was one.
 #[derive(Debug, FromQueryResult)]
 pub struct Gap {
@@ -54,16 +57,28 @@ pub async fn gaps(db: &Database) -> Result<(u64, Vec<Gap>), DbErr> {
     Ok((count.map_or(0, |c| c.n.unsigned_abs()), gaps))
 }
 
-/// The last version told of each aggregate whose subject begins with `prefix` (`"product/"`), in
-/// its newest epoch.
-pub async fn heads(db: &Database, prefix: &str) -> Result<HashMap<String, i64>, DbErr> {
+/// The last version told of each of these subjects (`product/prd_…`), at most 500, in its newest
+/// epoch. What nothing is kept of is left out.
+pub async fn heads(db: &Database, subjects: &[String]) -> Result<HashMap<String, i64>, DbErr> {
+    if subjects.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let places: Vec<String> = (1..=subjects.len()).map(|n| format!("${n}")).collect();
+    let places = places.join(",");
+    let rows = |table: &str| {
+        format!("SELECT subject, epoch, version FROM {table} WHERE subject IN ({places})")
+    };
     let sql = format!(
-        "SELECT subject, MAX(version) AS last FROM {ALL} WHERE subject LIKE $1 \
-         AND epoch = (SELECT MAX(epoch) FROM outbox_epoch) GROUP BY subject"
+        "SELECT subject, MAX({EPOCH} * epoch + version) AS last \
+         FROM ({} UNION ALL {}) AS told GROUP BY subject",
+        rows("outbox"),
+        rows("outbox_sent")
     );
-    let like = format!("{prefix}%");
-    let heads = Head::find_by_statement(statement(db, &sql, [like.into()])).all(db.write()).await?;
-    Ok(heads.into_iter().map(|head| (head.subject, head.last)).collect())
+    let backend = db.write().get_database_backend();
+    let values = subjects.iter().map(|subject| subject.as_str().into());
+    let heads = Statement::from_sql_and_values(backend, sql, values);
+    let heads = Head::find_by_statement(heads).all(db.write()).await?;
+    Ok(heads.into_iter().map(|head| (head.subject, head.last % EPOCH)).collect())
 }
 
 /// Events sent after `seq`, oldest first.

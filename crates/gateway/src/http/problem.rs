@@ -35,7 +35,8 @@ pub(crate) struct Problem {
     /// Facts about this occurrence by name, such as `available`.
     #[serde(flatten)]
     #[schema(value_type = Object, additional_properties)]
-    facts: BTreeMap<String, serde_json::Value>,
+    #[allow(clippy::box_collection, reason = "a problem is returned by value: it stays small")]
+    facts: Box<BTreeMap<String, serde_json::Value>>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
 }
@@ -58,7 +59,7 @@ impl Problem {
             errors: Vec::new(),
             trace_id: String::new(),
             current_version: None,
-            facts: BTreeMap::new(),
+            facts: Box::default(),
             retry_after_s: None,
         }
     }
@@ -139,12 +140,14 @@ impl From<Failure> for Problem {
             .collect();
         problem.current_version =
             failure.metadata.get("current_version").and_then(|text| text.parse().ok());
-        problem.facts = failure
-            .metadata
-            .into_iter()
-            .filter(|(name, _)| !["id", "current_version"].contains(&name.as_str()))
-            .map(|(name, text)| (name, fact(text)))
-            .collect();
+        problem.facts = Box::new(
+            failure
+                .metadata
+                .into_iter()
+                .filter(|(name, _)| !["id", "current_version"].contains(&name.as_str()))
+                .map(|(name, text)| (name, fact(text)))
+                .collect(),
+        );
         problem.retry_after_s = match (failure.kind, failure.retry_after) {
             (_, Some(after)) => Some(after.as_secs().max(1)),
             (Kind::Exhausted | Kind::Unavailable, None) => Some(1),

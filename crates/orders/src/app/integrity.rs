@@ -55,6 +55,12 @@ pub(crate) fn invariants(app: &App) -> Vec<Invariant> {
             "every history is a path of legal moves that ends where the order stands",
             Arc::new(|app, orders| Box::pin(async move { own::paths(&app, &orders).await })),
         ),
+        per_order(
+            app,
+            "I10",
+            "the last event of an order tells its version",
+            Arc::new(|app, orders| Box::pin(async move { own::told(&app, &orders).await })),
+        ),
     ]
 }
 

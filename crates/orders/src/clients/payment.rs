@@ -1,4 +1,5 @@
 //! Payment providers.
+mod provider;
 mod signature;
 mod stripe;
 pub(crate) mod test;
@@ -9,10 +10,10 @@ use std::time::Duration;
 use souk_service::Frame;
 use souk_storage::Database;
 
+pub(crate) use provider::Provider;
 pub(crate) use test::TestProvider;
 
 use crate::config::Config;
-use crate::domain::payment::Provider;
 
 /// The provider that the settings name.
 pub(crate) enum Chosen {

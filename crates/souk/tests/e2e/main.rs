@@ -11,6 +11,7 @@
 mod bad_input;
 mod bad_people;
 mod buying;
+mod buying_refused;
 mod changes;
 mod data;
 mod document;

@@ -362,16 +362,19 @@ async fn what_is_charged_is_what_the_buyer_saw() {
         let (client, products, stop) = (client.clone(), products.clone(), stop.clone());
         tokio::spawn(async move {
             let mut changes = 0_u64;
+            let mut pace = tokio::time::interval(std::time::Duration::from_millis(120));
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                 let at = usize::try_from(changes).unwrap() % products.len();
                 let cents = 500 + i64::try_from(changes % 977).unwrap();
                 client.set_price(&products[at], cents).await;
                 changes += 1;
+                // now and then somebody must get through
+                pace.tick().await;
             }
             changes
         })
     };
-    let rounds = amount(2, 20);
+    let rounds = amount(4, 20);
     let tasks = buyers.iter().map(|buyer| {
         let (buyer, products) = (buyer.clone(), products.clone());
         tokio::spawn(async move {

@@ -81,8 +81,8 @@ fn declared(path: &str, text: &str, source: &Source, is_root: bool) -> Vec<Strin
                 around.retain(|(inner, _)| *inner < depth);
                 depth = depth.saturating_sub(1);
             }
-            // the path of a template leads to no module
-            "path" if word(at + 1) == "=" && word(at.saturating_sub(2)) != "template" => {
+            // an attribute; the path of a template and a variable lead to no module
+            "path" if word(at + 1) == "=" && word(at.saturating_sub(1)) == "[" => {
                 told_path = quoted(line(token.line), "path");
             }
             "include" if word(at + 1) == "!" => {

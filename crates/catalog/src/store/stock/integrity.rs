@@ -43,3 +43,23 @@ pub(crate) async fn check(db: &Database) -> Result<(u64, Vec<Breach>), DbErr> {
     let breaches = breaches.all(db.write()).await?;
     Ok((looked_at.map_or(0, |count| count.n.unsigned_abs()), breaches))
 }
+
+/// What a product's last events must tell.
+#[derive(Debug, FromQueryResult)]
+pub(crate) struct Versions {
+    pub(crate) id: ProductId,
+    pub(crate) version: i64,
+    pub(crate) updated_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// The versions of up to 500 products, in the order of their ids.
+pub(crate) async fn versions(
+    db: &Database,
+    after: Option<ProductId>,
+) -> Result<Vec<Versions>, DbErr> {
+    let after = after.unwrap_or(ProductId::from_uuid(uuid::Uuid::nil()));
+    let sql = "SELECT id, version, updated_at FROM product WHERE id > $1 ORDER BY id LIMIT 500";
+    let backend = db.write().get_database_backend();
+    let page = Statement::from_sql_and_values(backend, sql, [after.into()]);
+    Versions::find_by_statement(page).all(db.write()).await
+}

@@ -1,4 +1,6 @@
 //! What must hold within our own books.
+use std::collections::HashMap;
+
 use souk_service::{Found, Invariant};
 
 use super::{Wrong, note};
@@ -124,4 +126,25 @@ fn broken_path(order: &Order, rows: &[history::Model]) -> Option<String> {
     let ends = at.map(State::as_str).unwrap_or_default();
     (at != Some(order.state))
         .then(|| format!("it is {}, its history ends at {ends:?}", order.state.as_str()))
+}
+
+/// I10. Events are kept for a while only.
+pub(super) async fn told(app: &App, orders: &[Order]) -> Result<Wrong, Error> {
+    let kept = app.clock.now() - souk_events::outbox::KEPT / 2;
+    let young: Vec<&Order> = orders.iter().filter(|order| order.updated_at > kept).collect();
+    let subject = |order: &Order| format!("order/{}", order.id);
+    let mut heads = HashMap::new();
+    for some in young.chunks(500) {
+        let subjects: Vec<String> = some.iter().map(|order| subject(order)).collect();
+        heads.extend(souk_events::outbox::audit::heads(&app.db, &subjects).await?);
+    }
+    let mut wrong = Wrong::new();
+    for order in young {
+        let told = heads.get(&subject(order)).copied();
+        if told != Some(order.version) {
+            let last = told.map_or_else(|| "none".to_owned(), |version| version.to_string());
+            note(&mut wrong, order, format!("it is at version {}, told was {last}", order.version));
+        }
+    }
+    Ok(wrong)
 }

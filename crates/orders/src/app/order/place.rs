@@ -136,6 +136,13 @@ async fn prepare(
     {
         return Err(Error::field("payment_method", "is required"));
     }
+    let method = checkout.payment_method.as_str();
+    if !method.is_empty() {
+        let known = app.provider.accepts(&user.to_string(), method).await;
+        if !known.map_err(|_| Error::ProviderAway)? {
+            return Err(Error::field("payment_method", "is not one of yours"));
+        }
+    }
     let id = OrderId::new();
     let now = app.clock.now();
     let order = Order {

@@ -18,7 +18,10 @@ pub(crate) struct Rules {
 /// The rules as last read, with their version. Each quote asks for the version, so what another
 /// process changed counts at once. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct KnownRules(Arc<Mutex<Option<(i64, Arc<Rules>)>>>);
+pub(crate) struct KnownRules(Arc<Mutex<Option<Known>>>);
+
+/// Rules with their version.
+type Known = (i64, Arc<Rules>);
 
 impl KnownRules {
     pub(crate) async fn newest(&self, db: &impl ConnectionTrait) -> Result<Arc<Rules>, DbErr> {

@@ -12,9 +12,9 @@ use souk_service::Secret;
 
 use self::intent::{Charge, Intent, Page};
 use self::wire::{Fault, Form, Wire};
-use super::signature;
+use super::{Provider, signature};
 use crate::config::StripeConfig;
-use crate::domain::payment::{Authorise, Hint, Provider, ProviderError, ProviderPayment, State};
+use crate::domain::payment::{Authorise, Hint, ProviderError, ProviderPayment, State};
 
 /// The most that Stripe gives at once.
 const PAGE: &str = "100";
@@ -222,6 +222,11 @@ impl Provider for Stripe {
 
     async fn find(&self, reference: &str) -> Result<Option<ProviderPayment>, ProviderError> {
         self.intent(reference).await?.map(Intent::fact).transpose()
+    }
+
+    /// Only the charge tells.
+    async fn accepts(&self, _user_id: &str, _method: &str) -> Result<bool, ProviderError> {
+        Ok(true)
     }
 
     async fn list(

@@ -15,9 +15,10 @@ use souk_values::Clock;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
+use super::Provider;
 use super::signature;
 use crate::domain::payment::book::{Call, Card, Entry, Outcome, What};
-use crate::domain::payment::{Authorise, Hint, Provider, ProviderError, ProviderPayment};
+use crate::domain::payment::{Authorise, Hint, ProviderError, ProviderPayment};
 use crate::store::payment::test_book::{self, Webhook};
 
 /// The header of its webhooks.
@@ -282,6 +283,10 @@ impl Provider for TestProvider {
     async fn find(&self, reference: &str) -> Result<Option<ProviderPayment>, ProviderError> {
         let found = test_book::find(&self.inner.db, reference).await.map_err(unreachable_book)?;
         Ok(found.map(|entry| entry.fact))
+    }
+
+    async fn accepts(&self, user_id: &str, method: &str) -> Result<bool, ProviderError> {
+        test_book::is_card_of(&self.inner.db, user_id, method).await.map_err(unreachable_book)
     }
 
     async fn list(

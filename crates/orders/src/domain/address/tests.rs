@@ -72,7 +72,8 @@ fn a_card_number_is_refused_in_every_field_and_never_repeated() {
         set(&mut address, card.to_owned());
         Place::Written(address)
     };
-    let fields: [(&str, fn(&mut Address, String)); 7] = [
+    type Set = fn(&mut Address, String);
+    let fields: [(&str, Set); 7] = [
         ("name", |a, t| a.name = t),
         ("company", |a, t| a.company = t),
         ("line1", |a, t| a.line1 = t),

@@ -90,8 +90,9 @@ async fn the_number_of_statements_of_a_list_does_not_grow() {
         stage.bought(&buyer, &lamp, 1).await;
     }
     let many = statements(&stage, &buyer).await;
-    // 60 for thirty lists; the executor and the relay look around meanwhile
-    assert!(few >= 60 && many < few + 150, "{few} statements for 1 order, {many} for 21");
+    // about 60 for thirty lists, beside what the relay has not told in time; one statement for
+    // each order would be 600 more
+    assert!(few > 40 && many < 300, "{few} statements for 1 order, {many} for 21");
     stage.close().await;
 }
 

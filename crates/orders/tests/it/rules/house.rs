@@ -101,7 +101,7 @@ impl Shop {
     }
 
     /// As the gateway calls, from another process.
-    fn from_gateway(&self, to: &'static str) -> Transport {
+    fn as_gateway(&self, to: &'static str) -> Transport {
         let tokens = Arc::new(ServiceTokens::new(SECRET.as_bytes(), self.clock.clone()));
         let address = self.house.address("grpc").unwrap();
         let identity = Identity { name: "gateway".into(), tokens };
@@ -109,11 +109,11 @@ impl Shop {
     }
 
     pub(crate) fn gateway_rules(&self) -> RulesServiceClient<Transport> {
-        RulesServiceClient::new(self.from_gateway("orders"))
+        RulesServiceClient::new(self.as_gateway("orders"))
     }
 
     pub(crate) fn addresses(&self) -> AddressServiceClient<Transport> {
-        AddressServiceClient::new(self.from_gateway("accounts"))
+        AddressServiceClient::new(self.as_gateway("accounts"))
     }
 
     /// A customer who logs in now: their access token.
@@ -174,13 +174,13 @@ impl Shop {
     pub(crate) async fn add(&self, token: &str, sku: &str, quantity: i64) -> pb::Cart {
         let request =
             pb::AddItemRequest { guest_secret: String::new(), product: sku.to_owned(), quantity };
-        let mut carts = CartServiceClient::new(self.from_gateway("orders"));
+        let mut carts = CartServiceClient::new(self.as_gateway("orders"));
         answer_as(token, carts.add_item(request)).await.unwrap()
     }
 
     pub(crate) async fn clear(&self, token: &str) {
         let request = pb::ClearCartRequest { guest_secret: String::new() };
-        let mut carts = CartServiceClient::new(self.from_gateway("orders"));
+        let mut carts = CartServiceClient::new(self.as_gateway("orders"));
         answer_as(token, carts.clear_cart(request)).await.unwrap();
     }
 
@@ -189,7 +189,7 @@ impl Shop {
         token: &str,
         checkout: pb::CheckoutRequest,
     ) -> Result<pb::QuoteResponse, Failure> {
-        let mut orders = OrderServiceClient::new(self.from_gateway("orders"));
+        let mut orders = OrderServiceClient::new(self.as_gateway("orders"));
         answer_as(token, orders.quote(checkout)).await
     }
 

@@ -33,7 +33,7 @@ impl ActiveModelBehavior for ActiveModel {}
 #[serde(rename_all = "snake_case")]
 enum Stored {
     Refused { code: String },
-    Payment(Fields),
+    Payment(Box<Fields>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,7 +101,7 @@ pub(crate) async fn forget(db: &Database, before: DateTime<Utc>) -> Result<(), D
 fn write(answer: &Answer) -> Result<Json, DbErr> {
     let stored = match answer {
         Answer::Refused(code) => Stored::Refused { code: code.clone() },
-        Answer::Payment(fact) => Stored::Payment(Fields {
+        Answer::Payment(fact) => Stored::Payment(Box::new(Fields {
             reference: fact.reference.clone(),
             order_id: fact.order_id.clone(),
             state: fact.state.as_str().to_owned(),
@@ -114,7 +114,7 @@ fn write(answer: &Answer) -> Result<Json, DbErr> {
             decline_code: fact.decline_code.clone(),
             action_url: fact.action_url.clone(),
             created_at: fact.created_at,
-        }),
+        })),
     };
     serde_json::to_value(stored).map_err(|e| DbErr::Json(e.to_string()))
 }

@@ -8,6 +8,7 @@ use souk_storage::{Database, Tx};
 
 use super::behaviour;
 use crate::domain::payment::book::Card;
+use crate::store::order::fresh;
 
 /// A person has no more cards than that.
 const MOST: u64 = 100;
@@ -45,6 +46,13 @@ pub(crate) async fn of_user(db: &Database, user_id: &str) -> Result<Vec<Card>, D
     let own = Entity::find().filter(Column::UserId.eq(user_id));
     let rows = own.order_by_desc(Column::CreatedAt).limit(MOST).all(db.read()).await?;
     rows.into_iter().map(read).collect()
+}
+
+/// Whether the token is a card of this person.
+pub(crate) async fn is_of(db: &Database, user_id: &str, token: &str) -> Result<bool, DbErr> {
+    let own = Entity::find_by_id(token).filter(Column::UserId.eq(user_id));
+    // a card that was made a moment ago counts
+    Ok(own.one(fresh(db)).await?.is_some())
 }
 
 /// False: this person has too many already.
