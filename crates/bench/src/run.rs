@@ -1,5 +1,6 @@
 //! A whole run: for each back end fill a shop, start it again on its data, load it, look at it.
 
+mod buying;
 mod loaded;
 
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
     backends: Vec<Backend>,
     servers: Option<Servers>,
     load: Load,
+    /// Customers who order once a round.
+    buyers: usize,
     rounds: u64,
     starts: usize,
 }
@@ -71,6 +74,7 @@ impl Plan {
                 threads: 2,
                 time: if quick { seconds(2) } else { seconds(8) },
             },
+            buyers: if quick { 160 } else { 800 },
             rounds: 3,
             starts: if quick { 3 } else { 7 },
         })
@@ -140,6 +144,7 @@ fn measure(plan: &Plan, backend: Backend) -> Result<Vec<Figure>> {
     let idle = megabytes(system::memory(open.process.id())?);
 
     let mut figures = loaded::figures(plan, backend, &open, servers, &dir)?;
+    figures.extend(buying::figures(plan, backend, &open, servers, &dir)?);
     open.process.stop(STOP)?;
 
     let start = series::median(starts);
