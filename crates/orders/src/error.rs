@@ -113,6 +113,7 @@ impl Error {
                 "tax rate" => "tax_rate_not_found",
                 "payment method" => "payment_method_not_found",
                 "payment" => "payment_not_found",
+                "payment provider" => "payment_provider_not_found",
                 _ => "not_found",
             },
             Self::Conflict(code, _) => code,
