@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures::future::join_all;
 use rand::RngExt;
@@ -357,26 +358,30 @@ async fn what_is_charged_is_what_the_buyer_saw() {
     for n in 0..5 {
         products.push(stocked(&client, &format!("Moving {n}"), "10.00", 1_000_000).await);
     }
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (stop, tried) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let changer = {
-        let (client, products, stop) = (client.clone(), products.clone(), stop.clone());
+        let (client, products) = (client.clone(), products.clone());
+        let (stop, tried, crowd) = (stop.clone(), tried.clone(), buyers.len() as u64);
         tokio::spawn(async move {
             let mut changes = 0_u64;
-            let mut pace = tokio::time::interval(std::time::Duration::from_millis(120));
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let mut pace = tokio::time::interval(std::time::Duration::from_millis(10));
+            while !stop.load(Ordering::Relaxed) {
                 let at = usize::try_from(changes).unwrap() % products.len();
                 let cents = 500 + i64::try_from(changes % 977).unwrap();
                 client.set_price(&products[at], cents).await;
                 changes += 1;
-                // now and then somebody must get through
-                pace.tick().await;
+                // between two changes everybody orders once, so that some get through
+                let next = tried.load(Ordering::Relaxed) + crowd;
+                while tried.load(Ordering::Relaxed) < next && !stop.load(Ordering::Relaxed) {
+                    pace.tick().await;
+                }
             }
             changes
         })
     };
     let rounds = amount(4, 20);
     let tasks = buyers.iter().map(|buyer| {
-        let (buyer, products) = (buyer.clone(), products.clone());
+        let (buyer, products, tried) = (buyer.clone(), products.clone(), tried.clone());
         tokio::spawn(async move {
             let mut counts = Counts::default();
             for round in 0..rounds {
@@ -394,6 +399,7 @@ async fn what_is_charged_is_what_the_buyer_saw() {
                     }
                 };
                 let ((status, answer), ()) = futures::join!(buyer.order(Some(body)), other_tab);
+                tried.fetch_add(1, Ordering::Relaxed);
                 counts.attempted += 1;
                 let code = answer["code"].as_str().unwrap_or_default();
                 match status {
@@ -417,7 +423,7 @@ async fn what_is_charged_is_what_the_buyer_saw() {
         counts.refused += one.refused;
         counts.unexpected += one.unexpected;
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    stop.store(true, Ordering::Relaxed);
     let changes = changer.await.unwrap();
     assert!(changes > 0);
     let mut table = Table::default();
