@@ -51,7 +51,9 @@ impl Bucket {
     }
 
     pub(crate) fn refused(&self, wait_us: i64) -> Allowance {
-        Allowance { allowed: false, limit: self.burst, remaining: 0, reset_after: micros(wait_us) }
+        // a clock that was read just before the last take counted asks for more than there is
+        let reset_after = micros(wait_us.min(self.interval_us));
+        Allowance { allowed: false, limit: self.burst, remaining: 0, reset_after }
     }
 }
 

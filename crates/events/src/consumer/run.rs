@@ -184,13 +184,8 @@ impl Run {
             event.id = %event.id, event.kind = event.event_type, attempt, error = %error,
             "event not handled"
         );
-        let noted = match &outcome {
-            Outcome::Park(_) => self.inbox.forget(&self.db, &event).await,
-            _ if attempt > 1 => self.inbox.ended(&self.db, &event).await,
-            _ => Ok(()),
-        };
-        if let Err(error) = noted {
-            tracing::warn!(error = %error, "inbox not written");
+        if let Outcome::Park(_) = &outcome {
+            noted(self.inbox.forget(&self.db, &event).await);
         }
         let (flow, answered) = match outcome {
             Outcome::Release => {
@@ -236,7 +231,12 @@ impl Run {
             };
             // noted once it has the company that it should: who only waits for it is no suspect
             if self.inbox.start(&self.db, event, starts).await? {
-                return self.attempt(events).await;
+                let done = self.attempt(events).await;
+                if done.is_err() {
+                    // it failed, but the process lives: this start, and no other, has an end
+                    noted(self.inbox.ended(&self.db, event).await);
+                }
+                return done;
             }
         }
     }
@@ -282,6 +282,13 @@ impl Run {
         if let Err(error) = result {
             tracing::debug!(queue = self.consumer.queue, error = %error, "answer lost");
         }
+    }
+}
+
+/// What could not be noted is known less exactly after the next death of the process.
+fn noted(result: Result<(), souk_storage::DbErr>) {
+    if let Err(error) = result {
+        tracing::warn!(error = %error, "inbox not written");
     }
 }
 

@@ -137,6 +137,7 @@ macro_rules! conformance {
             answers: a_dropped_message_comes_again,
             answers: a_parked_message_waits_among_the_dead_letters_with_its_reason,
             answers: one_poisoned_message_holds_up_none_of_999,
+            deaths: only_the_queue_whose_handler_kills_parks_the_message,
             endurance: what_was_not_answered_comes_again_after_the_bus_was_closed,
             endurance: dead_letters_and_retries_survive_the_closing_of_the_bus,
             endurance: two_publishers_in_parallel_keep_their_order,
