@@ -9,6 +9,7 @@
 )]
 
 pub mod client;
+pub mod people;
 mod ports;
 pub mod process;
 pub mod ses;

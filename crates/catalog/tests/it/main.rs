@@ -20,7 +20,6 @@ mod image;
 mod import;
 mod list;
 mod paging;
-mod people;
 mod product;
 mod shop;
 mod shopify;

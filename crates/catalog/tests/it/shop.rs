@@ -22,7 +22,7 @@ use souk_values::{Clock, Page};
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use crate::people::{self, Keys};
+use souk_testkit::people::{self, Keys};
 
 const SECRET: &str = "known to all the tests of this crate and to nobody else";
 const SEED: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";

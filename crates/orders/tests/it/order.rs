@@ -1,6 +1,5 @@
 //! Orders: placing, refusals, keys, cancelling, refunds, lists. The saga under kills is in `kill`.
 mod idempotency;
-mod keys;
 mod kill;
 mod refund;
 mod stage;

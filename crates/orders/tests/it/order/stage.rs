@@ -1,11 +1,10 @@
 //! A house with orders and catalog, what outlives it, and the verbs of buyers and staff.
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, FromQueryResult, JsonValue, Statement};
 use sha2::{Digest, Sha256};
-use souk_auth::{AccessClaims, ServiceTokens};
+use souk_auth::ServiceTokens;
 use souk_catalog::Catalog;
 use souk_orders::Orders;
 use souk_proto::catalog::v1::product_service_client::ProductServiceClient;
@@ -23,11 +22,11 @@ use souk_proto::orders::v1::place_order_response::Outcome;
 use souk_rpc::{CallContext, Failure, Identity, Kind, Transport};
 use souk_service::{House, Sources, blueprint};
 use souk_storage::Database;
-use souk_values::{Clock, Page, SessionId, UserId};
+use souk_values::{Clock, Page, UserId};
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use super::keys::{Keys, key};
+use souk_testkit::people::{self, Keys};
 
 const SECRET: &str = "known to all the tests of this crate and to nobody else";
 const SEED: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
@@ -124,21 +123,7 @@ impl Person {
     }
 
     pub(crate) fn with_id(id: &str, permissions: &[&str]) -> Self {
-        let now = Clock::system().now().timestamp();
-        let perms: BTreeSet<String> = permissions.iter().map(|p| (*p).to_owned()).collect();
-        let claims = AccessClaims {
-            iss: AccessClaims::SOUK.to_owned(),
-            aud: AccessClaims::SOUK.to_owned(),
-            sub: id.to_owned(),
-            sid: SessionId::new().to_string(),
-            role: "some".to_owned(),
-            perms: perms.into_iter().collect(),
-            iat: now,
-            nbf: now,
-            exp: now + 900,
-            jti: "1".to_owned(),
-        };
-        let token = key().sign(&claims);
+        let token = people::token_of(id, &Clock::system(), permissions);
         Self { id: id.to_owned(), token }
     }
 

@@ -1,19 +1,12 @@
 //! A house with catalog and orders, and what buyers and staff do in it.
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use sea_orm::{ConnectionTrait, FromQueryResult, JsonValue, Statement};
-use serde::Deserialize;
-use souk_auth::{AccessClaims, MethodTable, Rule, ServiceTokens, SigningKey};
+use souk_auth::ServiceTokens;
 use souk_catalog::Catalog;
 use souk_orders::Orders;
-use souk_proto::accounts::v1::session_service_server::{SessionService, SessionServiceServer};
-use souk_proto::accounts::v1::{
-    GetKeysRequest, GetKeysResponse, LoginRequest, LogoutRequest, LogoutResponse,
-    RefreshSessionRequest, SessionTokens,
-};
 use souk_proto::catalog::v1::product_service_client::ProductServiceClient;
 use souk_proto::catalog::v1::{CreateProductRequest, ProductFields};
 use souk_proto::orders::v1::cart_service_client::CartServiceClient;
@@ -25,11 +18,11 @@ use souk_proto::orders::v1::{
     PlaceOrderResponse, ReceiveWebhookRequest, ReceiveWebhookResponse,
 };
 use souk_rpc::{CallContext, Failure, Identity, Transport};
-use souk_service::{Frame, House, Parts, Service, Settings, Sources, Validate, blueprint};
-use souk_storage::{Database, Migrations};
-use souk_values::{Clock, SessionId, UserId};
-use tonic::service::Routes;
-use tonic::{Request, Response, Status};
+use souk_service::{House, Sources, blueprint};
+use souk_storage::Database;
+use souk_testkit::people::{self, Keys};
+use souk_values::Clock;
+use tonic::{Response, Status};
 use uuid::Uuid;
 
 const SECRET: &str = "known to all the tests of this crate and to nobody else";
@@ -136,21 +129,7 @@ impl Desk {
     }
 
     pub(crate) fn person(&self, permissions: &[&str]) -> Person {
-        let now = self.clock.now().timestamp();
-        let perms: BTreeSet<String> = permissions.iter().map(|p| (*p).to_owned()).collect();
-        let claims = AccessClaims {
-            iss: AccessClaims::SOUK.to_owned(),
-            aud: AccessClaims::SOUK.to_owned(),
-            sub: UserId::new().to_string(),
-            sid: SessionId::new().to_string(),
-            role: "some".to_owned(),
-            perms: perms.into_iter().collect(),
-            iat: now,
-            nbf: now,
-            exp: now + 600,
-            jti: "1".to_owned(),
-        };
-        Person { token: key().sign(&claims) }
+        Person { token: people::token(&self.clock, permissions).0 }
     }
 
     /// A product with stock.
@@ -299,73 +278,4 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
 
 pub(crate) fn now_unix() -> i64 {
     Clock::system().now().timestamp()
-}
-
-fn key() -> SigningKey {
-    SigningKey::from_seed(&[7; 32])
-}
-
-/// Accounts, as far as others need it to know who calls.
-struct Keys;
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoSettings {}
-
-impl Validate for NoSettings {
-    fn validate(&self, _settings: &Settings) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-const METHODS: MethodTable = &[("/souk.accounts.v1.SessionService/GetKeys", Rule::AnyService)];
-
-impl Service for Keys {
-    const NAME: &'static str = "accounts";
-    const ASKS: &'static [&'static str] = &[];
-    const KEEPS: bool = false;
-    type Config = NoSettings;
-
-    fn migrations() -> Migrations {
-        Vec::new
-    }
-
-    fn build(_frame: Frame, _config: NoSettings) -> BoxFuture<'static, anyhow::Result<Parts>> {
-        let grpc = Some(Routes::new(SessionServiceServer::new(KeyDesk)));
-        Box::pin(async move { Ok(Parts { grpc, methods: METHODS, ..Parts::default() }) })
-    }
-}
-
-struct KeyDesk;
-
-#[tonic::async_trait]
-impl SessionService for KeyDesk {
-    async fn get_keys(
-        &self,
-        _request: Request<GetKeysRequest>,
-    ) -> Result<Response<GetKeysResponse>, Status> {
-        let jwks_json = serde_json::to_string(&key().jwks()).unwrap();
-        Ok(Response::new(GetKeysResponse { jwks_json }))
-    }
-
-    async fn login(
-        &self,
-        _request: Request<LoginRequest>,
-    ) -> Result<Response<SessionTokens>, Status> {
-        Err(Status::unimplemented("nobody logs in here"))
-    }
-
-    async fn refresh_session(
-        &self,
-        _request: Request<RefreshSessionRequest>,
-    ) -> Result<Response<SessionTokens>, Status> {
-        Err(Status::unimplemented("nobody logs in here"))
-    }
-
-    async fn logout(
-        &self,
-        _request: Request<LogoutRequest>,
-    ) -> Result<Response<LogoutResponse>, Status> {
-        Err(Status::unimplemented("nobody logs in here"))
-    }
 }

@@ -1,7 +1,10 @@
-//! Accounts, as far as others need it to know who calls.
+//! Who calls: an accounts that only gives its public keys, and access tokens signed by them.
+
+use std::collections::BTreeSet;
+
 use futures::future::BoxFuture;
 use serde::Deserialize;
-use souk_auth::{MethodTable, Rule, SigningKey};
+use souk_auth::{AccessClaims, MethodTable, Rule, SigningKey};
 use souk_proto::accounts::v1::session_service_server::{SessionService, SessionServiceServer};
 use souk_proto::accounts::v1::{
     GetKeysRequest, GetKeysResponse, LoginRequest, LogoutRequest, LogoutResponse,
@@ -9,18 +12,46 @@ use souk_proto::accounts::v1::{
 };
 use souk_service::{Frame, Parts, Service, Settings, Validate};
 use souk_storage::Migrations;
+use souk_values::{Clock, SessionId, UserId};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-pub(super) fn key() -> SigningKey {
+fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
 }
 
-pub(super) struct Keys;
+/// The access token of somebody with these permissions, good for ten minutes, and their id.
+pub fn token(clock: &Clock, permissions: &[&str]) -> (String, String) {
+    let user = UserId::new().to_string();
+    (token_of(&user, clock, permissions), user)
+}
 
+/// The same for somebody whose id is known.
+pub fn token_of(user: &str, clock: &Clock, permissions: &[&str]) -> String {
+    let now = clock.now().timestamp();
+    let permissions: BTreeSet<String> = permissions.iter().map(|p| (*p).to_owned()).collect();
+    let claims = AccessClaims {
+        iss: AccessClaims::SOUK.to_owned(),
+        aud: AccessClaims::SOUK.to_owned(),
+        sub: user.to_owned(),
+        sid: SessionId::new().to_string(),
+        role: "some".to_owned(),
+        perms: permissions.into_iter().collect(),
+        iat: now,
+        nbf: now,
+        exp: now + 600,
+        jti: "1".to_owned(),
+    };
+    key().sign(&claims)
+}
+
+/// Accounts, as far as other services need it to know who calls.
+pub struct Keys;
+
+/// It has none.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NoSettings {}
+pub struct NoSettings {}
 
 impl Validate for NoSettings {
     fn validate(&self, _settings: &Settings) -> Result<(), String> {
