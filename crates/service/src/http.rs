@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,6 +14,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+
+mod lent;
+
+pub use lent::Lent;
 
 /// More wait in the listen queue of the kernel.
 const MAX_CONNECTIONS: usize = 8192;
@@ -31,10 +34,7 @@ pub async fn serve_http<S, B>(
     service_for: impl Fn(SocketAddr) -> S,
     stop: CancellationToken,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
+    S: Service<Request<Lent>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -72,7 +72,7 @@ pub async fn serve_http<S, B>(
         let service = service_for(peer);
         let connection = http.serve_connection(
             TokioIo::new(stream),
-            service_fn(move |request| service.clone().call(request)),
+            service_fn(move |request| answer(service.clone(), request)),
         );
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -83,4 +83,25 @@ pub async fn serve_http<S, B>(
     }
     drop(socket);
     graceful.shutdown().await;
+}
+
+/// Answers once the whole body was read, by the service or for nothing: a client that is still
+/// sending when the connection closes would lose the answer that says why.
+async fn answer<S, B>(
+    mut service: S,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<B>, Infallible>
+where
+    S: Service<Request<Lent>, Response = Response<B>, Error = Infallible>,
+{
+    let waits = request.headers().contains_key(header::EXPECT);
+    let (head, body) = request.into_parts();
+    let (body, lender) = Lent::new(body, waits);
+    let mut response = service.call(Request::from_parts(head, body)).await?;
+    if let Some(lender) = lender
+        && !lender.finish().await
+    {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

@@ -14,7 +14,7 @@ mod standalone;
 pub use frame::{Frame, Listener, Parts, Schedule, Serve, Service, Task};
 pub use health::{PartHealth, Readiness};
 pub use house::{Blueprint, House, ORDER, blueprint};
-pub use http::serve_http;
+pub use http::{Lent, serve_http};
 pub use integrity::{Found, Invariant};
 pub use lock::{DataLock, LockError};
 pub use settings::{

@@ -9,6 +9,7 @@
 mod ending;
 mod environment;
 mod house;
+mod http;
 mod lock;
 mod neighbors;
 mod secrets;

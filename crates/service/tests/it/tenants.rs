@@ -13,7 +13,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
+
 use serde::Deserialize;
 use souk_auth::{MethodTable, Rule};
 use souk_events::{NewEvent, registry};
@@ -26,8 +26,8 @@ use souk_proto::accounts::v1::{
 use souk_proto::events::v1::UserChanged;
 use souk_rpc::Failure;
 use souk_service::{
-    Blueprint, Frame, House, Listener, Loaded, Parts, Schedule, Service, Settings, SettingsError,
-    Sources, Validate, blueprint, serve_http,
+    Blueprint, Frame, House, Lent, Listener, Loaded, Parts, Schedule, Service, Settings,
+    SettingsError, Sources, Validate, blueprint, serve_http,
 };
 use souk_storage::Migrations;
 use souk_values::Clock;
@@ -265,7 +265,7 @@ fn listener(name: &'static str, address: SocketAddr, frame: Frame) -> Listener {
             let dir = frame.settings().data_dir.clone();
             let answer = move |_peer: SocketAddr| {
                 let frame = frame.clone();
-                service_fn(move |request: Request<Incoming>| answer(frame.clone(), request))
+                service_fn(move |request: Request<Lent>| answer(frame.clone(), request))
             };
             serve_http(socket, answer, stop).await;
             note(&dir, &format!("{name} closed"));
@@ -275,10 +275,7 @@ fn listener(name: &'static str, address: SocketAddr, frame: Frame) -> Listener {
     Listener { name, address, serve }
 }
 
-async fn answer(
-    frame: Frame,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(frame: Frame, request: Request<Lent>) -> Result<Response<Full<Bytes>>, Infallible> {
     let dir = frame.settings().data_dir.clone();
     let text = match request.uri().path() {
         "/ready" => {

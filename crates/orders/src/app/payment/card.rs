@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clients::payment::TestProvider;
+use crate::domain::card::looks_like_card;
 use crate::domain::payment::book::{Behaviour, Card, has_expired};
 use crate::domain::payment::number::CardNumber;
 use crate::error::Error;
@@ -51,7 +52,7 @@ pub(crate) async fn create(app: &App, user: UserId, typed: Typed) -> Result<Card
         _ => return Err(Error::Invalid(broken)),
     };
     let card = Card {
-        token: format!("pm_{}", Uuid::new_v4().simple()),
+        token: token(Uuid::new_v4),
         user_id: user.to_string(),
         brand: number.brand().to_owned(),
         last4: number.last4().to_owned(),
@@ -65,6 +66,13 @@ pub(crate) async fn create(app: &App, user: UserId, typed: Typed) -> Result<Card
     } else {
         Err(Error::Conflict("too_many_payment_methods", "remove a payment method first"))
     }
+}
+
+/// A card's token: random, and never one that would be taken for a card number where it is used.
+fn token(draw: impl Fn() -> Uuid) -> String {
+    let tokens = std::iter::repeat_with(|| format!("pm_{}", draw().simple()));
+    let mut tokens = tokens.filter(|token| !looks_like_card(token));
+    tokens.next().unwrap_or_default()
 }
 
 /// The cards of a person, newest first; none where the provider keeps them.
@@ -86,4 +94,23 @@ fn keeper(app: &App) -> Result<&TestProvider, Error> {
         "cards_elsewhere",
         "cards are given to the payment provider itself, which answers with a token",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_never_taken_for_a_card_number() {
+        let like_card = Uuid::from_u128(0xabcd_4242_4242_4242_4242_abcd_abcd_abcd);
+        assert!(looks_like_card(&like_card.simple().to_string()));
+        let drawn = Cell::new(0);
+        let draw = || {
+            drawn.set(drawn.get() + 1);
+            if drawn.get() < 3 { like_card } else { Uuid::max() }
+        };
+        assert_eq!(token(draw), format!("pm_{}", "f".repeat(32)));
+    }
 }
