@@ -30,7 +30,8 @@ pub(crate) fn csv(count: usize) -> String {
     for number in 0..count {
         let name = format!("{} {} {number}", dice.pick(&WORDS), dice.pick(&WORDS));
         let description = description(&mut dice);
-        let (euros, cents, stock) = (1 + dice.below(500), dice.below(100), 1 + dice.below(1000));
+        let (euros, cents, stock) =
+            (1 + dice.below(500), dice.below(100), 100_000 + dice.below(1000));
         let category = category(dice.below(CATEGORIES));
         let brand = dice.below(BRANDS);
         let first = dice.below(WORDS.len());

@@ -22,6 +22,17 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    // what cargo says to this program about this crate: build scripts that look at it (ring's) would
+    // build again whatever a plain cargo has built, and the other way round
+    for (name, _) in std::env::vars_os() {
+        let about = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+            .iter()
+            .any(|start| about.starts_with(start))
+        {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
