@@ -100,9 +100,12 @@ pub(crate) async fn take(stream: &mut BoxStream<'static, Delivery>) -> (u64, u32
     (delivery.envelope.unwrap().version, delivery.attempt, delivery.answer)
 }
 
+/// As long as this nothing comes when a stream is quiet.
+pub(crate) const QUIET: Duration = Duration::from_millis(300);
+
 /// Nothing comes for a while. Only ever makes a test pass wrongly, never fail wrongly.
 pub(crate) async fn is_quiet(stream: &mut BoxStream<'static, Delivery>) -> bool {
-    timeout(Duration::from_millis(300), stream.next()).await.is_err()
+    timeout(QUIET, stream.next()).await.is_err()
 }
 
 pub(crate) async fn eventually<F>(what: &str, mut holds: impl FnMut() -> F)

@@ -2,9 +2,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::{
-    ACCOUNT, CHANGED, COUNT, MAIL, Place, USER, depth_becomes, event, events, is_quiet, next,
-    publish, take,
+    ACCOUNT, CHANGED, COUNT, MAIL, Place, QUIET, USER, depth_becomes, event, events, is_quiet,
+    next, publish, take,
 };
 
 pub(crate) async fn what_was_not_answered_comes_again_after_the_bus_was_closed(place: &Place) {
@@ -20,18 +22,21 @@ pub(crate) async fn what_was_not_answered_comes_again_after_the_bus_was_closed(p
 
     let bus = place.open().await;
     let mut deliveries = bus.consume(ACCOUNT, 10).await.unwrap();
-    let mut attempts = BTreeMap::new();
+    let mut attempts = BTreeMap::<_, Vec<_>>::new();
     while !(1..4).all(|version| attempts.contains_key(&version)) {
         let (version, attempt, answer) = take(&mut deliveries).await;
-        attempts.insert(version, attempt);
+        attempts.entry(version).or_default().push(attempt);
         answer.ack().await.unwrap();
     }
-    // An ack waits for nobody: the one given just before the bus was closed may be lost, and its message comes again.
-    attempts.remove(&0);
-    assert_eq!(attempts.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
-    // At least: what goes back while its consumer leaves may be handed to it once more.
-    assert!(attempts[&1] >= 2, "what was in hand has been tried");
-    assert!(is_quiet(&mut deliveries).await);
+    while let Ok(late) = timeout(QUIET, take(&mut deliveries)).await {
+        attempts.entry(late.0).or_default().push(late.1);
+        late.2.ack().await.unwrap();
+    }
+    assert!(attempts[&1].iter().any(|tried| *tried >= 2), "what was in hand has been tried");
+    // At least once: an acknowledgement waits for nobody, so that the last one before the closing may be lost; and what
+    // had been fetched is published anew before its original is acknowledged. Never more than both.
+    assert!(attempts.values().all(|copies| copies.len() <= 2), "{attempts:?}");
+    depth_becomes(&bus, ACCOUNT, (0, 0)).await;
 }
 
 pub(crate) async fn dead_letters_and_retries_survive_the_closing_of_the_bus(place: &Place) {
