@@ -20,6 +20,11 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
 }
 
+/// The public keys of [`Keys`], as accounts would answer them.
+pub fn jwks() -> String {
+    serde_json::to_string(&key().jwks()).expect("keys")
+}
+
 /// The access token of somebody with these permissions, good for ten minutes, and their id.
 pub fn token(clock: &Clock, permissions: &[&str]) -> (String, String) {
     let user = UserId::new().to_string();
@@ -85,8 +90,7 @@ impl SessionService for Desk {
         &self,
         _request: Request<GetKeysRequest>,
     ) -> Result<Response<GetKeysResponse>, Status> {
-        let jwks_json = serde_json::to_string(&key().jwks()).unwrap();
-        Ok(Response::new(GetKeysResponse { jwks_json }))
+        Ok(Response::new(GetKeysResponse { jwks_json: jwks() }))
     }
 
     async fn login(

@@ -9,7 +9,8 @@ use crate::workspace::{cargo, root};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The proof to run: kills, broker, stops, mail or poison; all of them if none is named
+    /// The proof to run: kills, broker, stops, mail, poison, races, orders, invoices or damage; all
+    /// of them if none is named
     name: Option<String>,
     /// The full counts of the reliability promises instead of a short run
     #[arg(long)]
@@ -18,7 +19,6 @@ pub(crate) struct Options {
 
 /// `cargo xtask prove`
 pub(crate) fn run(options: &Options) -> Result<()> {
-    process::run(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
     let prove = ["test", "--release", "--package", "souk-souk", "--test", "prove"];
     process::run(cargo().args(prove).arg("--no-run"))?;
 

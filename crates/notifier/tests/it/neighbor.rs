@@ -2,12 +2,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use souk_auth::{AccessClaims, MethodTable, Permission, Rule, ServiceTokens, SigningKey, Verifier};
+use souk_auth::{MethodTable, Permission, Rule, ServiceTokens, Verifier};
 use souk_notifier::app::Recipient;
 use souk_proto::accounts::v1 as proto;
 use souk_proto::accounts::v1::account_service_server::{AccountService, AccountServiceServer};
 use souk_rpc::{CallContext, Guarded, Identity, Stack, Transport};
-use souk_values::{Clock, SessionId, UserId};
+use souk_testkit::people;
+use souk_values::{Clock, UserId};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -20,7 +21,6 @@ const METHODS: MethodTable = &[
 pub(crate) struct Neighborhood {
     pub(crate) accounts: Arc<Accounts>,
     tokens: Arc<ServiceTokens>,
-    key: SigningKey,
     clock: Clock,
 }
 
@@ -38,7 +38,6 @@ impl Neighborhood {
         Self {
             accounts: Arc::default(),
             tokens: Arc::new(ServiceTokens::new(&[7; 32], clock.clone())),
-            key: SigningKey::from_seed(&[9; 32]),
             clock: clock.clone(),
         }
     }
@@ -65,7 +64,7 @@ impl Neighborhood {
         methods: MethodTable,
         routes: Routes,
     ) -> Guarded {
-        let keys = serde_json::to_string(&self.key.jwks()).expect("keys");
+        let keys = people::jwks();
         let source = move || {
             let keys = keys.clone();
             let answer: futures::future::BoxFuture<'static, _> = Box::pin(async move { Ok(keys) });
@@ -82,20 +81,9 @@ impl Neighborhood {
 
     /// A call of that user, with these permissions.
     pub(crate) fn call_of(&self, user: UserId, permissions: &[Permission]) -> CallContext {
-        let now = self.clock.now().timestamp();
-        let claims = AccessClaims {
-            iss: AccessClaims::SOUK.into(),
-            aud: AccessClaims::SOUK.into(),
-            sub: user.to_string(),
-            sid: SessionId::new().to_string(),
-            role: "some".into(),
-            perms: permissions.iter().map(ToString::to_string).collect(),
-            iat: now,
-            nbf: now,
-            exp: now + 600,
-            jti: uuid::Uuid::new_v4().to_string(),
-        };
-        CallContext { token: Some(self.key.sign(&claims).into()), ..CallContext::default() }
+        let permissions: Vec<&str> = permissions.iter().map(|p| p.as_str()).collect();
+        let token = people::token_of(&user.to_string(), &self.clock, &permissions);
+        CallContext { token: Some(token.into()), ..CallContext::default() }
     }
 }
 
