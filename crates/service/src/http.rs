@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -16,13 +16,17 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 mod lent;
+mod patience;
+
+use patience::{Patient, Times, Turn};
 
 pub use lent::Lent;
 
 /// More wait in the listen queue of the kernel.
 const MAX_CONNECTIONS: usize = 8192;
-/// For the whole head of a request (slow-loris).
-const HEAD_TIME: Duration = Duration::from_secs(15);
+/// The idle time is longer than load balancers keep a connection that they are about to use (60 s on AWS): the one
+/// who closes first must be the one who sends.
+const TIMES: Times = Times { head: Duration::from_secs(15), idle: Duration::from_secs(75) };
 /// Of one request's head; more is 431.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -41,11 +45,8 @@ pub async fn serve_http<S, B>(
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(100)
-        .pipeline_flush(true);
+    // Times are kept by `Patient`: hyper's limit for a head would close idle connections as well.
+    http.header_read_timeout(None).max_buf_size(MAX_HEAD).max_headers(100).pipeline_flush(true);
     let graceful = GracefulShutdown::new();
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -70,9 +71,10 @@ pub async fn serve_http<S, B>(
         };
         let _ = stream.set_nodelay(true);
         let service = service_for(peer);
+        let turn = Turn::default();
         let connection = http.serve_connection(
-            TokioIo::new(stream),
-            service_fn(move |request| answer(service.clone(), request)),
+            TokioIo::new(Patient::new(stream, turn.clone(), TIMES)),
+            service_fn(move |request| answer(service.clone(), request, turn.clone())),
         );
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -90,10 +92,12 @@ pub async fn serve_http<S, B>(
 async fn answer<S, B>(
     mut service: S,
     request: Request<hyper::body::Incoming>,
+    turn: Turn,
 ) -> Result<Response<B>, Infallible>
 where
     S: Service<Request<Lent>, Response = Response<B>, Error = Infallible>,
 {
+    turn.ours();
     let waits = request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
     let (body, lender) = Lent::new(body, waits);
@@ -103,5 +107,6 @@ where
     {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    turn.theirs();
     Ok(response)
 }

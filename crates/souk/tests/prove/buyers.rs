@@ -83,9 +83,13 @@ impl Buyer {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.ok()?;
-        let status = answer.status().as_u16();
-        Some((status, answer.bytes().await.ok()?.to_vec()))
+        let answer = async {
+            let answer = request.send().await?;
+            Ok((answer.status().as_u16(), answer.bytes().await?.to_vec()))
+        };
+        // who kills the shop expects this; who does not, wants to know
+        let unanswered = |error: &reqwest::Error| eprintln!("{method} {path}: {error:?}");
+        answer.await.inspect_err(unanswered).ok()
     }
 
     /// The same, with the body read.
