@@ -1,9 +1,10 @@
 //! How long a connection may keep its server waiting: little inside of a head, long between two requests.
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,23 +19,24 @@ pub(super) struct Times {
     pub(super) idle: Duration,
 }
 
-/// Told by the server when it has a whole request, and when it has answered it.
+/// Of what still comes from a client whose head was refused, so much is read after the answer, for so long: an unread
+/// byte would make the kernel take the answer back.
+const MOST_AFTER: usize = 1024 * 1024;
+const LONGEST_AFTER: Duration = Duration::from_secs(2);
+
+/// Told by the server when it has a whole request, and when it has answered it. Counts both: odd is our turn.
 #[derive(Clone, Default)]
-pub(super) struct Turn(Arc<AtomicBool>);
+pub(super) struct Turn(Arc<AtomicU64>);
 
 impl Turn {
     /// The client waits for us.
     pub(super) fn ours(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// We wait for the client, who has sent everything of the last request.
     pub(super) fn theirs(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-
-    fn is_ours(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -43,23 +45,53 @@ pub(super) struct Patient<IO> {
     io: IO,
     turn: Turn,
     times: Times,
+    /// As far as the turns were seen.
+    turns: u64,
     /// A part of a head has come.
     in_head: bool,
     /// It is the client's turn since a while; the end of that while.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Something was said to a head that never became a request.
+    refused: bool,
+    /// Read after the end of our side.
+    after: usize,
 }
 
 impl<IO> Patient<IO> {
     pub(super) fn new(io: IO, turn: Turn, times: Times) -> Self {
-        Self { io, turn, times, in_head: true, waiting: None }
+        let (turns, in_head, waiting) = (0, true, None);
+        Self { io, turn, times, turns, in_head, waiting, refused: false, after: 0 }
+    }
+
+    fn is_ours(&mut self) -> bool {
+        let turns = self.turn.0.load(Ordering::Relaxed);
+        if turns != self.turns {
+            (self.turns, self.in_head, self.waiting) = (turns, false, None);
+        }
+        !turns.is_multiple_of(2)
     }
 
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let patience = if self.in_head { self.times.head } else { self.times.idle };
+        self.has_waited(patience, context)
+    }
+
+    fn has_waited(&mut self, patience: Duration, context: &mut Context<'_>) -> bool {
         let waiting = self
             .waiting
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
         waiting.as_mut().poll(context).is_ready()
+    }
+
+    /// A client that takes its answer is not idle; one that sends a head meanwhile has only its head's time.
+    fn took(&mut self, written: &Poll<io::Result<usize>>) {
+        if !matches!(written, Poll::Ready(Ok(1..))) || self.is_ours() {
+            return;
+        }
+        match self.in_head {
+            true => self.refused = true,
+            false => self.waiting = None,
+        }
     }
 }
 
@@ -72,8 +104,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Patient<IO> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.io).poll_read(context, buffer);
-        if this.turn.is_ours() {
-            (this.in_head, this.waiting) = (false, None);
+        if this.is_ours() {
             return read;
         }
         match read {
@@ -90,7 +121,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Patient<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Patient<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<IO> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -122,15 +153,35 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Patient<IO> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+        let this = self.get_mut();
+        if !this.refused {
+            return Pin::new(&mut this.io).poll_shutdown(context);
+        }
+        if this.after == 0 {
+            ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
+            (this.after, this.waiting) = (1, None);
+        }
+        this.poll_hear_out(context)
     }
 }
 
-impl<IO> Patient<IO> {
-    /// A client that takes its answer is not idle; one that sends a head meanwhile has only its head's time.
-    fn took(&mut self, written: &Poll<io::Result<usize>>) {
-        if matches!(written, Poll::Ready(Ok(1..))) && !self.in_head {
-            self.waiting = None;
+impl<IO: AsyncRead + Unpin> Patient<IO> {
+    fn poll_hear_out(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut unwanted = [MaybeUninit::uninit(); 8 * 1024];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut unwanted);
+            if self.has_waited(LONGEST_AFTER, context) {
+                return Poll::Ready(Ok(()));
+            }
+            // who reset the connection wants nothing of us either
+            let Ok(()) = ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer)) else {
+                return Poll::Ready(Ok(()));
+            };
+            let read = buffer.filled().len();
+            self.after += read;
+            if read == 0 || self.after > MOST_AFTER {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }

@@ -71,3 +71,41 @@ async fn what_came_in_time_is_read_though_nobody_looked() {
     advance(Duration::from_secs(20)).await;
     server.read_exact(&mut [0; 3]).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_given_at_once_ends_the_time_of_its_head() {
+    let (mut client, mut server, turn) = connection();
+    for _ in 0..3 {
+        client.write_all(b"GET").await.unwrap();
+        server.read_exact(&mut [0; 3]).await.unwrap();
+        // nobody read meanwhile
+        turn.ours();
+        turn.theirs();
+        server.write_all(b"200").await.unwrap();
+        client.read_exact(&mut [0; 3]).await.unwrap();
+        assert!(timeout(Duration::from_secs(60), server.read(&mut [0; 8])).await.is_err());
+    }
+    assert_eq!(end(&mut server).await, 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_in_the_middle_of_a_head_is_heard_out() {
+    let (mut client, mut server, _turn) = connection();
+    client.write_all(&[b'X'; 32]).await.unwrap();
+    server.read_exact(&mut [0; 32]).await.unwrap();
+    server.write_all(b"431").await.unwrap();
+    let rest = tokio::spawn(async move {
+        client.write_all(&[b'X'; 100_000]).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    server.shutdown().await.unwrap();
+    assert_eq!(rest.await.unwrap(), "431");
+    // one who neither sends nor closes is not waited for
+    let (_client, mut server, _turn) = connection();
+    server.write_all(b"431").await.unwrap();
+    let begin = Instant::now();
+    server.shutdown().await.unwrap();
+    assert_eq!(begin.elapsed(), LONGEST_AFTER);
+}
