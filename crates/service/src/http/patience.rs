@@ -84,14 +84,17 @@ impl<IO> Patient<IO> {
     }
 
     /// A client that takes its answer is not idle; one that sends a head meanwhile has only its head's time.
-    fn took(&mut self, written: &Poll<io::Result<usize>>) {
+    fn took(&mut self, written: &Poll<io::Result<usize>>, context: &mut Context<'_>) {
         if !matches!(written, Poll::Ready(Ok(1..))) || self.is_ours() {
             return;
         }
-        match self.in_head {
-            true => self.refused = true,
-            false => self.waiting = None,
+        if self.in_head {
+            self.refused = true;
+            return;
         }
+        self.waiting = None;
+        // a server that has asked for bytes before does not ask again until it is woken
+        let _ = self.is_over(context);
     }
 }
 
@@ -129,7 +132,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<IO> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(context, bytes);
-        this.took(&written);
+        this.took(&written, context);
         written
     }
 
@@ -140,7 +143,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<IO> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write_vectored(context, slices);
-        this.took(&written);
+        this.took(&written, context);
         written
     }
 
