@@ -15,6 +15,11 @@ pub struct User {
     pub permissions: BTreeSet<Permission>,
     /// Seconds since the epoch.
     pub expires_at: i64,
+    /// Until when (seconds since the epoch) a second factor counts as just given; where none is
+    /// asked for, as long as the token.
+    pub fresh_until: i64,
+    /// Must enrol a second factor before anything else.
+    pub enrol_only: bool,
 }
 
 /// The two identities of a call: the service that makes it, the person on whose behalf.
@@ -38,6 +43,12 @@ impl Caller {
     pub fn may(&self, permission: Permission) -> bool {
         self.is_operator()
             || self.user.as_ref().is_some_and(|u| u.permissions.contains(&permission))
+    }
+
+    /// Whether a second factor was given a moment ago, for what moves money or power. The operator
+    /// needs none.
+    pub fn is_fresh(&self, now: i64) -> bool {
+        self.is_operator() || self.user.as_ref().is_some_and(|u| now < u.fresh_until)
     }
 
     /// For events and the audit: the user's id, else the service's name.

@@ -31,10 +31,14 @@ pub enum Permission {
     ShopRead,
     /// Change shipping methods, tax rates and coupons.
     ShopWrite,
+    /// Read the security log and the audit of every service.
+    AuditRead,
+    /// Change roles and the permissions they hold.
+    RolesWrite,
 }
 
 impl Permission {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ProductsWrite,
         Self::UsersRead,
         Self::UsersWrite,
@@ -49,7 +53,33 @@ impl Permission {
         Self::OrdersWrite,
         Self::ShopRead,
         Self::ShopWrite,
+        Self::AuditRead,
+        Self::RolesWrite,
     ];
+
+    /// What it allows, in a sentence for admins.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::ProductsWrite => {
+                "create, change, hide and restore products and categories; import and export"
+            }
+            Self::UsersRead => "see accounts, roles and blocks",
+            Self::UsersWrite => "create and change accounts, block and unblock, run group actions",
+            Self::NotificationsRead => "read the mail ledger and letters",
+            Self::NoticesReceive => "get letters about product changes",
+            Self::StatsRead => "read statistics",
+            Self::OperationsRead => "see jobs, dead letters and events",
+            Self::OperationsWrite => "cancel jobs, replay and drop dead letters",
+            Self::StockRead => "see stock and its movements",
+            Self::StockWrite => "receive, adjust and count stock",
+            Self::OrdersRead => "see everybody's orders",
+            Self::OrdersWrite => "ship, deliver, cancel and refund orders",
+            Self::ShopRead => "see shipping methods, tax rates and coupons",
+            Self::ShopWrite => "change shipping methods, tax rates and coupons",
+            Self::AuditRead => "read the security log and the audit of every service",
+            Self::RolesWrite => "change roles and the permissions they hold",
+        }
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -67,6 +97,8 @@ impl Permission {
             Self::OrdersWrite => "orders.write",
             Self::ShopRead => "shop.read",
             Self::ShopWrite => "shop.write",
+            Self::AuditRead => "audit.read",
+            Self::RolesWrite => "roles.write",
         }
     }
 }

@@ -75,6 +75,8 @@ mod tests {
             role: "customer".into(),
             permissions: Default::default(),
             expires_at: 1000,
+            fresh_until: 1000,
+            enrol_only: false,
         };
         let revocations = Revocations::default();
         revocations.revoke_user(user.id, 500, 500);

@@ -24,6 +24,12 @@ pub struct AccessClaims {
     pub nbf: i64,
     pub exp: i64,
     pub jti: String,
+    /// Until when a second factor counts as just given, seconds since the epoch.
+    #[serde(default)]
+    pub fresh: i64,
+    /// The holder must enrol a second factor and may do nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enrol: bool,
 }
 
 impl AccessClaims {
@@ -82,7 +88,15 @@ pub(crate) fn check(token: &str, key: &DecodingKey, now: i64) -> Result<Checked,
     };
     // a newer accounts may grant what this process does not know yet
     let permissions = claims.perms.iter().filter_map(|p| p.parse().ok()).collect();
-    let user = User { id, session, role: claims.role, permissions, expires_at: claims.exp };
+    let user = User {
+        id,
+        session,
+        role: claims.role,
+        permissions,
+        expires_at: claims.exp,
+        fresh_until: claims.fresh,
+        enrol_only: claims.enrol,
+    };
     Ok(Checked { user, issued_at: claims.iat })
 }
 

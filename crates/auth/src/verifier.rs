@@ -89,7 +89,8 @@ impl Verifier {
         Ok(good.user.clone())
     }
 
-    fn now(&self) -> i64 {
+    /// The second it is, since the epoch.
+    pub fn now(&self) -> i64 {
         self.clock.now().timestamp()
     }
 }

@@ -123,6 +123,25 @@ id!(
     MovementId,
     "mov"
 );
+id!(
+    /// Somebody who wants to become a customer and has not proven their address yet.
+    RegistrationId,
+    "reg"
+);
+id!(
+    /// One letter that accounts asked for.
+    MailRequestId,
+    "mrq"
+);
+id!(ApiKeyId, "key");
+id!(BlockId, "blk");
+id!(AuditId, "aud");
+id!(
+    /// One address that may be sent the newsletter.
+    SubscriberId,
+    "sub"
+);
+id!(NewsletterId, "nws");
 
 #[cfg(test)]
 mod tests {

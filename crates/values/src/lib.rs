@@ -17,8 +17,9 @@ pub use clock::Clock;
 pub use country::is_country;
 pub use email::{EmailAddress, EmailError};
 pub use id::{
-    AddressId, CartId, CategoryId, DeadLetterId, IdError, JobId, LetterId, MovementId,
-    NotificationId, OrderId, ProductId, RefundId, SessionId, UserId,
+    AddressId, ApiKeyId, AuditId, BlockId, CartId, CategoryId, DeadLetterId, IdError, JobId,
+    LetterId, MailRequestId, MovementId, NewsletterId, NotificationId, OrderId, ProductId,
+    RefundId, RegistrationId, SessionId, SubscriberId, UserId,
 };
 pub use money::{Currency, CurrencyError, Money, MoneyError};
 pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageError};

@@ -75,6 +75,8 @@ pub(crate) fn claims() -> AccessClaims {
         nbf: NOW,
         exp: NOW + 600,
         jti: "1".into(),
+        fresh: NOW + 600,
+        enrol: false,
     }
 }
 
