@@ -4,8 +4,11 @@
 use std::time::Duration;
 
 mod bucket;
+mod buckets;
 mod memory;
 mod remote;
+
+pub use buckets::Buckets;
 
 use memory::Memory;
 use remote::Remote;

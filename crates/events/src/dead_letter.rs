@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use souk_storage::Database;
+use souk_storage::{Database, Tx};
 use souk_values::{Clock, Cursor, CursorError, DeadLetterId, Page};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -104,15 +104,45 @@ impl DeadLetters {
     /// Puts the message back into its queue, then notes by whom. If it fails again it comes back
     /// as a new dead letter; if its work was done after all, the inbox drops it.
     pub async fn replay(&self, id: DeadLetterId, by: &str) -> Result<DeadLetter, DeadLetterError> {
+        self.send_again(id).await?;
+        let tx = self.db.begin().await?;
+        let letter = self.note_replayed(&tx, id, by).await?;
+        tx.commit().await?;
+        Ok(letter)
+    }
+
+    /// The first half of [`replay`](Self::replay): puts the message back into its queue.
+    pub async fn send_again(&self, id: DeadLetterId) -> Result<(), DeadLetterError> {
         let letter = self.open(id).await?;
-        self.bus.send_to(&letter.queue, &letter.envelope).await?;
-        self.decide(id, REPLAYED, by).await
+        Ok(self.bus.send_to(&letter.queue, &letter.envelope).await?)
+    }
+
+    /// The second half, in the caller's transaction: notes by whom.
+    pub async fn note_replayed(
+        &self,
+        tx: &Tx,
+        id: DeadLetterId,
+        by: &str,
+    ) -> Result<DeadLetter, DeadLetterError> {
+        self.decide(tx, id, REPLAYED, by).await
     }
 
     /// Gives the message up for good; the row stays.
     pub async fn drop(&self, id: DeadLetterId, by: &str) -> Result<DeadLetter, DeadLetterError> {
-        self.open(id).await?;
-        self.decide(id, DROPPED, by).await
+        let tx = self.db.begin().await?;
+        let letter = self.drop_within(&tx, id, by).await?;
+        tx.commit().await?;
+        Ok(letter)
+    }
+
+    /// The same in the caller's transaction.
+    pub async fn drop_within(
+        &self,
+        tx: &Tx,
+        id: DeadLetterId,
+        by: &str,
+    ) -> Result<DeadLetter, DeadLetterError> {
+        self.decide(tx, id, DROPPED, by).await
     }
 
     /// Drains the dead letters of `queues` into the table until `stop`.
@@ -131,6 +161,7 @@ impl DeadLetters {
 
     async fn decide(
         &self,
+        tx: &Tx,
         id: DeadLetterId,
         status: &str,
         by: &str,
@@ -141,9 +172,10 @@ impl DeadLetters {
             .col_expr(row::Column::DecidedAt, Expr::value(self.clock.now()))
             .filter(row::Column::Id.eq(id))
             .filter(row::Column::Status.eq(PARKED))
-            .exec(self.db.write())
+            .exec(tx)
             .await?;
-        let letter = self.get(id).await?;
+        let letter = row::Entity::find_by_id(id).one(tx).await?.map(DeadLetter::from);
+        let letter = letter.ok_or(DeadLetterError::NotFound)?;
         if done.rows_affected == 1 {
             Ok(letter)
         } else {

@@ -26,11 +26,16 @@ fn json(event: &Envelope) -> Option<String> {
 /// The contract that an event of this type carries.
 fn message(event_type: &str) -> Option<&'static str> {
     let name = event_type.strip_prefix("souk.")?.strip_suffix(".v1")?;
-    Some(match name.rsplit_once('.')?.0 {
-        "catalog.product" => "souk.events.v1.ProductChanged",
-        "catalog.stock" => "souk.events.v1.StockMoved",
-        "accounts.user" => "souk.events.v1.UserChanged",
-        "gateway.products" => "souk.events.v1.ProductsViewed",
+    Some(match (name, name.rsplit_once('.')?.0) {
+        ("catalog.stock.low", _) => "souk.events.v1.StockLow",
+        (_, "catalog.product") => "souk.events.v1.ProductChanged",
+        (_, "catalog.stock") => "souk.events.v1.StockMoved",
+        (_, "accounts.user") => "souk.events.v1.UserChanged",
+        (_, "accounts.session") => "souk.events.v1.SessionEnded",
+        (_, "accounts.letter") => "souk.events.v1.LetterRequested",
+        (_, "accounts.block") => "souk.events.v1.BlockChanged",
+        (_, "orders.order") => "souk.events.v1.OrderChanged",
+        (_, "gateway.products") => "souk.events.v1.ProductsViewed",
         _ => return None,
     })
 }
@@ -84,6 +89,12 @@ mod tests {
             registry::PRODUCT_DELETED,
             registry::PRODUCT_RESTORED,
             registry::STOCK_MOVED,
+            registry::STOCK_LOW,
+            registry::SESSION_ENDED,
+            registry::LETTER_REQUESTED,
+            registry::BLOCK_CHANGED,
+            registry::ORDER_PLACED,
+            registry::ORDER_REVIEW,
             registry::USER_CREATED,
             registry::USER_CHANGED,
             registry::USER_DELETED,

@@ -12,6 +12,8 @@ pub const USER_CREATED: &str = "souk.accounts.user.created.v1";
 pub const USER_CHANGED: &str = "souk.accounts.user.changed.v1";
 pub const USER_DELETED: &str = "souk.accounts.user.deleted.v1";
 pub const SESSION_ENDED: &str = "souk.accounts.session.ended.v1";
+pub const LETTER_REQUESTED: &str = "souk.accounts.letter.requested.v1";
+pub const BLOCK_CHANGED: &str = "souk.accounts.block.changed.v1";
 pub const ORDER_PLACED: &str = "souk.orders.order.placed.v1";
 pub const ORDER_CONFIRMED: &str = "souk.orders.order.confirmed.v1";
 pub const ORDER_FAILED: &str = "souk.orders.order.failed.v1";
@@ -27,6 +29,7 @@ pub const PRODUCTS_VIEWED: &str = "souk.gateway.products.viewed.v1";
 pub const QUEUES: &[QueueSpec] = &[
     QueueSpec { name: "notifier.product.v1", bindings: &["catalog.product.*.v1"] },
     QueueSpec { name: "notifier.account.v1", bindings: &["accounts.user.*.v1"] },
+    QueueSpec { name: "notifier.letter.v1", bindings: &["accounts.letter.requested.v1"] },
     QueueSpec {
         name: "analytics.product.v1",
         bindings: &["catalog.product.*.v1", "catalog.stock.moved.v1"],

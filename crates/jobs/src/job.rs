@@ -58,11 +58,22 @@ pub struct Job {
     pub counts: BTreeMap<String, u64>,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
+    /// Not begun, or not tried again, before.
+    pub run_at: DateTime<Utc>,
     /// When it was begun for the first time.
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
     /// How often it was begun, also after crashes and restarts.
     pub attempts: u32,
+}
+
+/// What cancelling did.
+#[derive(Clone, Debug)]
+pub struct Cancelled {
+    /// As it is then, or was.
+    pub job: Job,
+    /// It had ended, and left the history.
+    pub removed: bool,
 }
 
 /// The result of one item of a job: a line of an import.

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::runner::Runner;
-use crate::{ItemResult, Job, JobHandler, NewJob, store};
+use crate::{Cancelled, ItemResult, Job, JobHandler, NewJob, store};
 
 /// The jobs of one service. Cheap to clone.
 #[derive(Clone)]
@@ -82,12 +82,22 @@ impl Jobs {
     /// in another). Ended: removes it with its results. `None`: unknown.
     pub async fn cancel(&self, id: JobId) -> Result<Option<Job>, DbErr> {
         let tx = self.db.begin().await?;
-        let row = store::cancel(&tx, id, self.clock.now()).await?;
+        let cancelled = self.cancel_within(&tx, id).await?;
         tx.commit().await?;
-        if row.as_ref().is_some_and(|r| !r.status.has_ended()) {
-            self.shared.cancel(id);
-        }
-        Ok(row.map(Job::from))
+        self.tell_cancelled(id);
+        Ok(cancelled.map(|cancelled| cancelled.job))
+    }
+
+    /// The same in the caller's transaction; [`tell_cancelled`](Self::tell_cancelled) after its
+    /// commit.
+    pub async fn cancel_within(&self, tx: &Tx, id: JobId) -> Result<Option<Cancelled>, DbErr> {
+        let found = store::cancel(tx, id, self.clock.now()).await?;
+        Ok(found.map(|(row, removed)| Cancelled { job: row.into(), removed }))
+    }
+
+    /// A cancelled job that runs in this process notices at once.
+    pub fn tell_cancelled(&self, id: JobId) {
+        self.shared.cancel(id);
     }
 
     /// Claims and runs jobs of the handlers' kinds, one at a time, oldest first, until `stop`. Then

@@ -9,8 +9,10 @@ mod migrations;
 mod runner;
 mod store;
 
+use chrono::{DateTime, Utc};
+
 pub use context::JobContext;
-pub use job::{ItemResult, Job, NewJob, Progress, Status};
+pub use job::{Cancelled, ItemResult, Job, NewJob, Progress, Status};
 pub use jobs::Jobs;
 pub use migrations::migrations;
 
@@ -22,6 +24,10 @@ pub enum JobError {
     /// Failed for good, with a sentence for the admin.
     #[error("{0}")]
     Fatal(String),
+    /// It cannot go on yet: again at that time, which is no failure. The message says what it
+    /// waits for.
+    #[error("{message}")]
+    Later { at: DateTime<Utc>, message: String },
     /// The handler noticed [`JobContext::stopping`] and stopped because an admin said so.
     #[error("cancelled")]
     Cancelled,

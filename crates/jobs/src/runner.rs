@@ -107,6 +107,7 @@ impl Runner {
             Ending::Failed { .. } => "failed",
             Ending::Cancelled => "cancelled",
             Ending::Again { .. } => "retried",
+            Ending::Later { .. } => "put_off",
             Ending::Released => "released",
         };
         let labels = [("kind", handler.kind()), ("ending", word)];
@@ -153,7 +154,10 @@ impl Runner {
         let error = match result {
             Ok(()) => return Ending::Succeeded,
             Err(JobError::Cancelled) => return Ending::Cancelled,
-            Err(JobError::Retry(_)) if lease.cancelled.is_cancelled() => return Ending::Cancelled,
+            Err(JobError::Retry(_) | JobError::Later { .. }) if lease.cancelled.is_cancelled() => {
+                return Ending::Cancelled;
+            }
+            Err(JobError::Later { at, message }) => return Ending::Later { at, message },
             // also an honest error: what fails while everything stops proves nothing
             Err(JobError::Retry(_)) if lease.stop.is_cancelled() => return Ending::Released,
             Err(JobError::Retry(error)) if error.is::<Interrupted>() => return Ending::Released,

@@ -112,6 +112,8 @@ fn identity() -> (Arc<Verifier>, Arc<ServiceTokens>, String) {
         nbf: now,
         exp: now + 600,
         jti: "1".into(),
+        fresh: now + 600,
+        enrol: false,
     });
     let tokens = ServiceTokens::new(b"secret", Clock::system());
     (Arc::new(Verifier::new(source, Clock::system())), Arc::new(tokens), token)
@@ -136,6 +138,7 @@ async fn main() {
         verifier: verifier.clone(),
         tokens: tokens.clone(),
         concurrency: 0,
+        refusals: None,
     };
     let from = Identity { name: "gateway".into(), tokens };
     let local = HealthClient::new(To(Transport::local("bench", stack.guard(routes), from)));

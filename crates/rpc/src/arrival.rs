@@ -5,10 +5,14 @@ use std::time::Instant;
 use http::{HeaderMap, header};
 
 use crate::timeout;
+use crate::tls::Names;
 
 pub(crate) const SERVICE_TOKEN: &str = "souk-service-token";
 pub(crate) const TARGET: &str = "souk-target";
 pub(crate) const REQUEST_ID: &str = "x-request-id";
+/// The client's network. Only the gateway meets clients, so only it is believed.
+pub(crate) const CLIENT: &str = "x-souk-client";
+pub(crate) const GATEWAY: &str = "gateway";
 pub(crate) const TRACEPARENT: &str = "traceparent";
 
 /// How the calling service is known.
@@ -24,9 +28,13 @@ pub(crate) enum Origin {
 /// only.
 pub(crate) struct Arrival {
     pub(crate) origin: Origin,
+    /// The services that the caller's certificate names; none: connections here need no certificate.
+    pub(crate) names: Option<Names>,
     /// Of the user; empty for an `authorization` that is none of ours.
     pub(crate) token: Option<Arc<str>>,
     pub(crate) request_id: Option<Arc<str>>,
+    /// To be believed of the gateway only.
+    pub(crate) client: Option<Arc<str>>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) traceparent: Option<String>,
 }
@@ -41,8 +49,10 @@ impl Arrival {
         let traceparent = headers.remove(TRACEPARENT).and_then(|v| Some(v.to_str().ok()?.into()));
         Self {
             origin,
+            names: None,
             token: bearer(headers),
             request_id: request_id(headers),
+            client: client(headers),
             deadline: timeout::take(headers).and_then(timeout::after),
             traceparent,
         }
@@ -62,6 +72,15 @@ pub(crate) fn bearer(headers: &mut HeaderMap) -> Option<Arc<str>> {
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     Some(token.unwrap_or_default().into())
+}
+
+/// Takes the client's network out of the headers; what cannot be one is dropped.
+pub(crate) fn client(headers: &mut HeaderMap) -> Option<Arc<str>> {
+    let value = headers.remove(CLIENT)?;
+    let text = value.to_str().ok()?;
+    let of_address = |b: u8| b.is_ascii_hexdigit() || b":./".contains(&b);
+    let plain = !text.is_empty() && text.len() <= 64 && text.bytes().all(of_address);
+    plain.then(|| text.into())
 }
 
 /// Takes the request's id out of the headers; one that is too long or not plain text is dropped.
@@ -89,6 +108,7 @@ mod tests {
             ("authorization", "bearer abc"),
             (REQUEST_ID, "r1"),
             ("grpc-timeout", "5S"),
+            (CLIENT, "2001:db8::/64"),
             ("te", "trailers"),
         ]);
         let arrival = Arrival::from_headers(&mut headers);
@@ -96,6 +116,7 @@ mod tests {
         assert_eq!(arrival.token.as_deref(), Some("abc"));
         assert_eq!(arrival.request_id.as_deref(), Some("r1"));
         assert!(arrival.deadline.is_some());
+        assert_eq!(arrival.client.as_deref(), Some("2001:db8::/64"));
         assert_eq!(headers.len(), 1);
     }
 
@@ -104,6 +125,13 @@ mod tests {
         for value in ["Basic abc", "abc", "", "Bearer"] {
             let arrival = Arrival::from_headers(&mut headers(&[("authorization", value)]));
             assert_eq!(arrival.token.as_deref(), Some(""), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_dropped() {
+        for value in ["", "somewhere else", "192.0.2.1\t", "<script>"] {
+            assert!(client(&mut headers(&[(CLIENT, value)])).is_none(), "{value}");
         }
     }
 

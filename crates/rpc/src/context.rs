@@ -1,4 +1,5 @@
-//! What travels beside a call within a task: the caller's token, the request id, the deadline.
+//! What travels beside a call within a task: the caller's token, the request id, the client's
+//! network, the deadline.
 //! Outgoing calls of [`Transport`](crate::Transport) take it from here, so that deadlines and
 //! identity pass on by themselves.
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub struct CallContext {
     /// The access token as received, to be passed on and verified again by the next service.
     pub token: Option<Arc<str>>,
     pub request_id: Option<Arc<str>>,
+    /// The network of the person at the other end, as the gateway saw it; `None`: not known.
+    pub client: Option<Arc<str>>,
     pub deadline: Option<Instant>,
 }
 

@@ -9,11 +9,13 @@ mod method;
 mod server;
 mod stack;
 mod timeout;
+mod tls;
 mod transport;
 
 pub use context::{CallContext, caller, current, deadline, scope};
 pub use failure::{Failure, Violation};
 pub use kind::Kind;
 pub use server::{ServerListener, serve};
-pub use stack::{Guarded, Stack};
+pub use stack::{Guarded, Refusals, Refused, Stack};
+pub use tls::{Authority, AuthorityError, Issued, Tls, TlsError, TlsFiles, Validity};
 pub use transport::{Identity, Transport};

@@ -48,6 +48,11 @@ impl Method {
         Self { rule, path, service, name, requests, duration }
     }
 
+    /// As in the protocol.
+    pub(crate) fn path(&self) -> &'static str {
+        self.path
+    }
+
     /// The service's full name, `package.Service`.
     pub(crate) fn service(&self) -> &'static str {
         self.service

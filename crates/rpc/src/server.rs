@@ -16,7 +16,7 @@ use hyper::rt::{Read, Write};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -27,6 +27,7 @@ use tower::Service;
 
 use crate::Guarded;
 use crate::arrival::{Arrival, TARGET};
+use crate::tls::{Names, Tls};
 use crate::transport::HEADERS_MAX;
 
 /// Connections at once; more wait in the kernel's queue.
@@ -39,6 +40,8 @@ const RESETS_MAX: usize = 256;
 /// Where calls come in.
 pub enum ServerListener {
     Tcp(TcpListener),
+    /// With our certificate; with mutual TLS only for callers who show one, too.
+    Tls(TcpListener, Tls),
     /// The operator's: every call through it is the operator's, the file's mode 0600 is the guard.
     Unix(UnixListener, PathBuf),
 }
@@ -66,7 +69,7 @@ impl ServerListener {
     /// The bound address of a TCP listener.
     pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Tcp(listener) | Self::Tls(listener, _) => listener.local_addr().ok(),
             Self::Unix(..) => None,
         }
     }
@@ -100,6 +103,7 @@ async fn run(
         services: names.clone().into(),
         health: Routes::new(health_server).prepare(),
         operator: matches!(listener, ServerListener::Unix(..)),
+        names: None,
     };
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -108,8 +112,9 @@ async fn run(
             () = stop.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = accept(&listener), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok(stream) => {
-                    connections.spawn(connection(stream, doors.clone(), graceful.watcher()));
+                Ok(accepted) => {
+                    let (doors, watcher) = (doors.clone(), graceful.watcher());
+                    connections.spawn(greet(accepted, doors, watcher, stop.clone()));
                 }
                 Err(error) => {
                     // out of file descriptors, most likely: not the moment to spin
@@ -135,17 +140,53 @@ async fn run(
 trait Stream: Read + Write + Unpin + Send {}
 impl<T: Read + Write + Unpin + Send> Stream for T {}
 
-async fn accept(listener: &ServerListener) -> io::Result<Box<dyn Stream>> {
+/// A connection that somebody has opened.
+enum Accepted {
+    Open(Box<dyn Stream>),
+    /// Hands are yet to be shaken.
+    Tls(TcpStream, Tls),
+}
+
+async fn accept(listener: &ServerListener) -> io::Result<Accepted> {
     match listener {
         ServerListener::Tcp(listener) => {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok(Box::new(TokioIo::new(stream)))
+            Ok(Accepted::Open(Box::new(TokioIo::new(stream))))
+        }
+        ServerListener::Tls(listener, tls) => {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            Ok(Accepted::Tls(stream, tls.clone()))
         }
         ServerListener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;
-            Ok(Box::new(TokioIo::new(stream)))
+            Ok(Accepted::Open(Box::new(TokioIo::new(stream))))
         }
+    }
+}
+
+/// In the connection's own task: a caller who is slow, or no good, holds up nobody else.
+async fn greet(accepted: Accepted, doors: Doors, watcher: Watcher, stop: CancellationToken) {
+    let (stream, tls) = match accepted {
+        Accepted::Open(stream) => return connection(stream, doors, watcher).await,
+        Accepted::Tls(stream, tls) => (stream, tls),
+    };
+    let peer = stream.peer_addr().ok();
+    let greeted = tokio::select! {
+        () = stop.cancelled() => return,
+        greeted = tls.accept(stream) => greeted,
+    };
+    match greeted {
+        Ok((stream, names)) => {
+            let doors = Doors { names, ..doors };
+            connection(Box::new(TokioIo::new(stream)), doors, watcher).await;
+        }
+        // load balancers only look whether the port is open
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            tracing::debug!(?peer, "a connection without a word");
+        }
+        Err(error) => tracing::warn!(?peer, %error, "refused a connection"),
     }
 }
 
@@ -176,6 +217,8 @@ struct Doors {
     services: Arc<[(&'static str, Guarded)]>,
     health: Routes,
     operator: bool,
+    /// Of the certificate that the connection's caller showed.
+    names: Option<Names>,
 }
 
 impl Doors {
@@ -209,7 +252,10 @@ impl Doors {
     ) -> BoxFuture<'static, Response<Body>> {
         let arrival = match self.operator {
             true => Arrival::of_operator(request.headers_mut()),
-            false => Arrival::from_headers(request.headers_mut()),
+            false => Arrival {
+                names: self.names.clone(),
+                ..Arrival::from_headers(request.headers_mut())
+            },
         };
         Box::pin(service.clone().answer(arrival, request))
     }

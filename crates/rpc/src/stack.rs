@@ -19,7 +19,7 @@ use tonic::service::Routes;
 use tower::Service;
 use tracing::Instrument;
 
-use crate::arrival::{Arrival, Origin};
+use crate::arrival::{self, Arrival, Origin};
 use crate::body::{GuardedBody, Running, code_of, panicked};
 use crate::context::{self, CallContext};
 use crate::method::Method;
@@ -38,6 +38,27 @@ pub struct Stack {
     pub tokens: Arc<ServiceTokens>,
     /// Calls at once; more are refused with UNAVAILABLE. 0: 1024.
     pub concurrency: usize,
+    /// Who is told of refused calls.
+    pub refusals: Option<Arc<dyn Refusals>>,
+}
+
+/// Told of every call that was refused for who made it; never for load. Must not wait.
+pub trait Refusals: Send + Sync {
+    fn refused(&self, call: &Refused<'_>);
+}
+
+/// A refused call.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// `/package.Service/Method`; of a method that is not listed only the service.
+    pub method: &'a str,
+    /// As far as it is known: an identity that was not proven is not in it.
+    pub caller: &'a Caller,
+    /// The client's network, if the gateway called.
+    pub client: Option<&'a str>,
+    pub request_id: Option<&'a str>,
+    /// The reason that the caller was told.
+    pub reason: &'a str,
 }
 
 /// A service with its stack; cheap to clone, a tower service of `http::Request<tonic::body::Body>`.
@@ -53,6 +74,7 @@ struct Shared {
     verifier: Arc<Verifier>,
     tokens: Arc<ServiceTokens>,
     load: Arc<Semaphore>,
+    refusals: Option<Arc<dyn Refusals>>,
 }
 
 impl Stack {
@@ -70,6 +92,7 @@ impl Stack {
             verifier: self.verifier.clone(),
             tokens: self.tokens.clone(),
             load: Arc::new(Semaphore::new(concurrency)),
+            refusals: self.refusals.clone(),
         };
         Guarded { shared: Arc::new(shared), routes: routes.add_service(health).prepare() }
     }
@@ -85,7 +108,7 @@ impl Guarded {
     pub(crate) async fn answer(self, arrival: Arrival, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
         let Some(method) = self.shared.methods.get(request.uri().path()).cloned() else {
-            return self.shared.refuse_unlisted(request.uri().path()).into_http();
+            return self.shared.refuse_unlisted(&arrival, request.uri().path()).into_http();
         };
         let span = method.span();
         if let Some(traceparent) = &arrival.traceparent {
@@ -93,7 +116,7 @@ impl Guarded {
         }
         let mut running = Running::new(method.clone(), span.clone(), started);
         let deadline = arrival.deadline;
-        let admitted = self.admitted(method.rule, arrival, request).instrument(span);
+        let admitted = self.admitted(&method, arrival, request).instrument(span);
         let outcome = match deadline {
             None => admitted.await,
             Some(at) if at <= started => Err(late()),
@@ -122,13 +145,13 @@ impl Guarded {
 
     async fn admitted(
         mut self,
-        rule: Option<Rule>,
-        arrival: Arrival,
+        method: &Method,
+        mut arrival: Arrival,
         mut request: Request<Body>,
     ) -> Result<Admitted, Status> {
-        let caller = match rule {
+        let caller = match method.rule {
             None => Caller::default(),
-            Some(rule) => self.shared.identify(rule, &arrival).await?,
+            Some(rule) => self.shared.identify(method, rule, &mut arrival).await?,
         };
         let permit = self.shared.load.clone().try_acquire_owned().map_err(|_| overloaded())?;
         request.extensions_mut().insert(caller.clone());
@@ -136,6 +159,7 @@ impl Guarded {
             caller,
             token: arrival.token,
             request_id: arrival.request_id,
+            client: arrival.client,
             deadline: arrival.deadline,
         });
         let handler = async { self.routes.call(request).await };
@@ -151,36 +175,100 @@ impl Guarded {
 type Admitted = (Response<Body>, Arc<CallContext>, tokio::sync::OwnedSemaphorePermit);
 
 impl Shared {
-    async fn identify(&self, rule: Rule, arrival: &Arrival) -> Result<Caller, Status> {
-        let service = match &arrival.origin {
-            Origin::Known(name) => name.clone(),
+    /// Who calls, if they may. Takes the client's network out of the arrival unless the gateway
+    /// said it.
+    async fn identify(
+        &self,
+        method: &Method,
+        rule: Rule,
+        arrival: &mut Arrival,
+    ) -> Result<Caller, Status> {
+        let client = arrival.client.take();
+        let mut caller = Caller::default();
+        let (failure, client) = match self.service(arrival) {
+            Err(failure) => (failure, None),
+            Ok(name) => {
+                let client = client.filter(|_| &*name == arrival::GATEWAY);
+                caller.service = Some(name);
+                match self.person(&mut caller, rule, arrival.token.as_deref()).await {
+                    Ok(()) => {
+                        arrival.client = client;
+                        return Ok(caller);
+                    }
+                    Err(failure) => (failure, client),
+                }
+            }
+        };
+        // keys that cannot be had are nobody's fault
+        if failure.kind != Kind::Unavailable {
+            self.tell(&Refused {
+                method: method.path(),
+                caller: &caller,
+                client: client.as_deref(),
+                request_id: arrival.request_id.as_deref(),
+                reason: &failure.reason,
+            });
+        }
+        Err(failure.into())
+    }
+
+    /// Who calls: by the token and, where callers show a certificate, by the certificate, too.
+    fn service(&self, arrival: &Arrival) -> Result<Arc<str>, Failure> {
+        match &arrival.origin {
+            Origin::Known(name) => Ok(name.clone()),
             Origin::Claimed(token) => {
-                self.tokens.verify(token, self.name).map_err(|_| stranger("bad service token"))?
+                let name = self.tokens.verify(token, self.name);
+                let name = name.map_err(|_| stranger("bad service token"))?;
+                match &arrival.names {
+                    Some(names) if !names.iter().any(|named| **named == *name) => {
+                        Err(stranger("the certificate does not name the service of the token"))
+                    }
+                    _ => Ok(name),
+                }
             }
-            Origin::Nobody => return Err(stranger("no service token")),
-        };
-        let user = match &arrival.token {
-            None => None,
-            Some(token) => Some(self.verifier.verify(token).await.map_err(token_refused)?),
-        };
-        let caller = Caller { service: Some(service), user };
-        match rule.check(&caller) {
-            Ok(()) => Ok(caller),
-            Err(refusal) => {
-                tracing::info!(caller = caller.actor(), ?refusal, "call refused");
-                Err(refused(refusal))
-            }
+            Origin::Nobody => Err(stranger("no service token")),
+        }
+    }
+
+    /// Adds the user to the caller, and asks the rule.
+    async fn person(
+        &self,
+        caller: &mut Caller,
+        rule: Rule,
+        token: Option<&str>,
+    ) -> Result<(), Failure> {
+        if let Some(token) = token {
+            caller.user = Some(self.verifier.verify(token).await.map_err(token_refused)?);
+        }
+        rule.check(caller, self.verifier.now()).map_err(|refusal| {
+            tracing::info!(caller = caller.actor(), ?refusal, "call refused");
+            refused(refusal)
+        })
+    }
+
+    fn tell(&self, call: &Refused<'_>) {
+        if let Some(refusals) = &self.refusals {
+            refusals.refused(call);
         }
     }
 
     /// PERMISSION_DENIED for a method of a known service that nobody put into the table, else
     /// UNIMPLEMENTED.
-    fn refuse_unlisted(&self, path: &str) -> Status {
+    fn refuse_unlisted(&self, arrival: &Arrival, path: &str) -> Status {
         metrics::counter!("rpc_server_unlisted_total", "service" => self.name).increment(1);
         let service = path.trim_start_matches('/').split('/').next();
         if self.methods.values().any(|method| Some(method.service()) == service) {
             tracing::warn!(service = self.name, ?path, "refused a method that is not listed");
-            Failure::new(Kind::Forbidden, "method_not_listed", "this method is not open").into()
+            let reason = "method_not_listed";
+            self.tell(&Refused {
+                // the rest of the path is the caller's own words
+                method: service.unwrap_or_default(),
+                caller: &Caller { service: self.service(arrival).ok(), user: None },
+                client: None,
+                request_id: arrival.request_id.as_deref(),
+                reason,
+            });
+            Failure::new(Kind::Forbidden, reason, "this method is not open").into()
         } else {
             tracing::debug!(service = self.name, ?path, "refused an unknown method");
             Status::unimplemented("no such method")
@@ -188,28 +276,33 @@ impl Shared {
     }
 }
 
-fn stranger(why: &str) -> Status {
+fn stranger(why: &str) -> Failure {
     tracing::warn!(why, "refused an unknown caller");
     Failure::new(Kind::Unauthenticated, "unknown_service", "the calling service is not known")
-        .into()
 }
 
-fn token_refused(error: TokenError) -> Status {
+fn token_refused(error: TokenError) -> Failure {
     match error {
         TokenError::Invalid => Failure::new(Kind::Unauthenticated, "invalid_token", error),
         TokenError::Unavailable => Failure::new(Kind::Unavailable, "keys_unavailable", error),
     }
-    .into()
 }
 
-fn refused(refusal: Refusal) -> Status {
+fn refused(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::Unauthenticated => {
             Failure::new(Kind::Unauthenticated, "login_required", "this needs a login")
         }
         Refusal::Forbidden => Failure::new(Kind::Forbidden, "forbidden", "you may not do this"),
+        Refusal::Stale => {
+            let sentence = "give your second factor again, then repeat this within five minutes";
+            Failure::new(Kind::Forbidden, "second_factor_needed", sentence)
+        }
+        Refusal::NotEnrolled => {
+            let sentence = "this account needs a second factor: enrol one first";
+            Failure::new(Kind::Forbidden, "second_factor_enrolment_required", sentence)
+        }
     }
-    .into()
 }
 
 fn overloaded() -> Status {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use http_body_util::BodyExt;
+use hyper_util::client::legacy::connect::HttpConnector;
 use souk_auth::ServiceTokens;
 use tonic::body::Body;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -18,11 +19,13 @@ use crate::arrival::{self, Arrival, Origin};
 use crate::body::code_of;
 use crate::context::{self, CallContext};
 use crate::stack::late;
-use crate::{Failure, Guarded, Kind, timeout};
+use crate::tls::Connector;
+use crate::{Failure, Guarded, Kind, Tls, timeout};
 
 /// Of a call that nobody gave a deadline.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 /// Statuses with details travel in headers.
 pub(crate) const HEADERS_MAX: u32 = 64 * 1024;
 
@@ -59,23 +62,35 @@ impl Transport {
     }
 
     /// `http://host:port`, `https://…` or `unix:///path`; connects lazily, reconnects by itself.
+    /// With `https` somebody else speaks TLS for the server, and the system's authorities count.
     /// Header `souk-target: to` tells a process that hosts several services which one is meant.
     /// Needs a tokio runtime around it.
     pub fn remote(to: &str, url: &str, from: Identity) -> Result<Self, tonic::transport::Error> {
-        let mut endpoint = Endpoint::from_shared(url.to_owned())?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Some(Duration::from_secs(60)))
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(1024 * 1024)
-            .initial_connection_window_size(4 * 1024 * 1024)
-            .http2_max_header_list_size(HEADERS_MAX);
+        let mut endpoint = endpoint(url)?;
         if url.starts_with("https:") {
             endpoint = endpoint.tls_config(ClientTlsConfig::new().with_native_roots())?;
         }
         Ok(Self { to: to.into(), from, way: Way::Remote(endpoint.connect_lazy()) })
+    }
+
+    /// Like [`remote`](Self::remote), to `https://host:port`, over TLS of our own: only to a server
+    /// whose certificate names `to`, with our certificate if both sides show one.
+    pub fn secured(
+        to: &str,
+        url: &str,
+        from: Identity,
+        tls: &Tls,
+    ) -> Result<Self, tonic::transport::Error> {
+        let address: Uri = endpoint(url)?.uri().clone();
+        // the connector speaks TLS: the endpoint must not
+        let plain = url.replacen("https:", "http:", 1);
+        let endpoint = endpoint(&plain)?.origin(address.clone());
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let channel = endpoint.connect_with_connector_lazy(Connector::new(tcp, to, address, tls));
+        Ok(Self { to: to.into(), from, way: Way::Remote(channel) })
     }
 
     /// The name of the service it leads to.
@@ -91,6 +106,7 @@ impl Transport {
         headers.remove(arrival::SERVICE_TOKEN);
         headers.remove(arrival::TARGET);
         headers.remove(arrival::TRACEPARENT);
+        headers.remove(arrival::CLIENT);
         let token = arrival::bearer(headers);
         let request_id = arrival::request_id(headers);
         let own = timeout::take(headers).and_then(timeout::after);
@@ -100,8 +116,10 @@ impl Transport {
             |pick: fn(&CallContext) -> &Option<Arc<str>>| context.and_then(|c| pick(c).clone());
         Arrival {
             origin: Origin::Known(self.from.name.clone()),
+            names: None,
             token: of_context(|c| &c.token).or(token),
             request_id: of_context(|c| &c.request_id).or(request_id),
+            client: of_context(|c| &c.client),
             deadline: deadline.or_else(|| timeout::after(DEFAULT_TIMEOUT)),
             traceparent: None,
         }
@@ -123,10 +141,29 @@ impl Transport {
         if let Some(id) = &arrival.request_id {
             set(arrival::REQUEST_ID, id, false);
         }
+        if let Some(client) = &arrival.client
+            && &*self.from.name == arrival::GATEWAY
+        {
+            set(arrival::CLIENT, client, false);
+        }
         if let Some(traceparent) = souk_telemetry::traceparent() {
             set(arrival::TRACEPARENT, &traceparent, false);
         }
     }
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(url.to_owned())?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(TCP_KEEPALIVE))
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .http2_max_header_list_size(HEADERS_MAX);
+    Ok(endpoint)
 }
 
 impl fmt::Debug for Transport {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
+use souk_audit::Audit;
 use souk_auth::{MethodTable, Verifier};
 use souk_cache::Cache;
 use souk_events::{Bus, Consumer, Outbox};
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Readiness;
+use crate::personal::{Keepers, PersonalData};
 use crate::{Invariant, Settings, Validate};
 
 /// One of the six: how it is built from its settings and the frame.
@@ -47,6 +49,8 @@ pub struct Parts {
     pub tasks: Vec<(&'static str, Task)>,
     /// What must always hold of the service's data, for `souk verify`.
     pub invariants: Vec<Invariant>,
+    /// What the service keeps of people, to be handed over and erased; `None`: nothing but its audit.
+    pub personal: Option<Arc<dyn PersonalData>>,
     /// HTTP listeners (gateway).
     pub listeners: Vec<Listener>,
 }
@@ -85,9 +89,11 @@ pub(crate) struct FrameInner {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) outbox: Outbox,
     pub(crate) jobs: Option<Jobs>,
+    pub(crate) audit: Option<Audit>,
     pub(crate) cache: Cache,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) transports: HashMap<&'static str, Transport>,
+    pub(crate) keepers: Keepers,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) stop: CancellationToken,
 }
@@ -116,6 +122,10 @@ impl Frame {
     pub fn jobs(&self) -> anyhow::Result<Jobs> {
         self.inner.jobs.clone().ok_or_else(|| anyhow::anyhow!("{} has no jobs", self.inner.name))
     }
+    /// Who did what in this service. The frame seals, trims and serves it.
+    pub fn audit(&self) -> anyhow::Result<Audit> {
+        self.inner.audit.clone().ok_or_else(|| anyhow::anyhow!("{} has no audit", self.inner.name))
+    }
     pub fn cache(&self) -> Cache {
         self.inner.cache.clone()
     }
@@ -126,6 +136,10 @@ impl Frame {
     pub fn transport(&self, to: &str) -> anyhow::Result<Transport> {
         let found = self.inner.transports.get(to).cloned();
         found.ok_or_else(|| anyhow::anyhow!("{} does not ask {to}", self.inner.name))
+    }
+    /// The ways to every service that keeps something of people; for the jobs of accounts only.
+    pub fn keepers(&self) -> Keepers {
+        self.inner.keepers.clone()
     }
     /// Where the service may keep files; created on first use.
     pub fn files_dir(&self) -> PathBuf {

@@ -3,8 +3,8 @@
 //! Start: settings → lock → databases and migrations → services in the order of the call graph
 //! → ports → work.
 //!
-//! Stop: not ready → doors close and drain → consumers, jobs and tasks finish → relays publish
-//! the rest.
+//! Stop: not ready → doors close and drain → consumers, jobs and tasks finish → audits are sealed
+//! → relays publish the rest.
 mod blueprint;
 mod build;
 mod ports;
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use souk_audit::Audit;
 use souk_cache::Cache;
 use souk_events::Bus;
 use souk_rpc::{Guarded, Identity, Transport};
@@ -24,6 +25,7 @@ use tokio_util::task::TaskTracker;
 pub use blueprint::{Blueprint, blueprint};
 
 use crate::lock::DataLock;
+use crate::personal::Keeper;
 
 /// The order in which services are built: nobody asks one that comes later.
 pub const ORDER: [&str; 6] = ["accounts", "catalog", "analytics", "orders", "notifier", "gateway"];
@@ -42,6 +44,8 @@ pub struct House {
     drain: std::time::Duration,
     /// The way to accounts, by which the verifier asks for public keys.
     _keys: Arc<OnceLock<Transport>>,
+    /// The ways by which jobs of accounts ask for what is kept of people.
+    _keepers: Arc<OnceLock<Vec<Keeper>>>,
     _lock: Option<DataLock>,
 }
 
@@ -49,6 +53,7 @@ pub struct House {
 pub(crate) struct Built {
     pub(crate) guarded: Guarded,
     pub(crate) db: Option<Database>,
+    pub(crate) audit: Option<Audit>,
 }
 
 /// What is told to stop, in this order.
@@ -58,6 +63,8 @@ pub(crate) struct Phases {
     pub(crate) doors: CancellationToken,
     /// Consumers, jobs, schedules, tasks.
     pub(crate) work: CancellationToken,
+    /// Notes and seals of audits.
+    pub(crate) audits: CancellationToken,
     /// Relays.
     pub(crate) relays: CancellationToken,
 }
@@ -66,6 +73,7 @@ pub(crate) struct Phases {
 pub(crate) struct Tasks {
     pub(crate) doors: TaskTracker,
     pub(crate) work: TaskTracker,
+    pub(crate) audits: TaskTracker,
     pub(crate) relays: TaskTracker,
 }
 
@@ -79,6 +87,11 @@ impl House {
     pub fn transport(&self, to: &'static str) -> Option<Transport> {
         let built = self.built.get(to)?;
         Some(Transport::local(to, built.guarded.clone(), self.operator.clone()))
+    }
+
+    /// The audit of a service of this process; for operator commands and checks.
+    pub fn audit(&self, of: &str) -> Option<Audit> {
+        self.built.get(of)?.audit.clone()
     }
 
     /// The database of a service of this process; for operator commands and checks.

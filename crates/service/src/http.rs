@@ -18,23 +18,43 @@ use tower::Service;
 mod lent;
 mod patience;
 
-use patience::{Patient, Times, Turn};
+use patience::{Patient, Turn};
 
 pub use lent::Lent;
 
-/// More wait in the listen queue of the kernel.
-const MAX_CONNECTIONS: usize = 8192;
-/// The idle time is longer than load balancers keep a connection that they are about to use (60 s on AWS): the one
-/// who closes first must be the one who sends.
-const TIMES: Times = Times { head: Duration::from_secs(15), idle: Duration::from_secs(75) };
 /// Of one request's head; more is 431.
 const MAX_HEAD: usize = 64 * 1024;
+/// Lines of a head; more is 431.
+const MAX_HEADERS: usize = 100;
+
+/// What one listener bears.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpBounds {
+    /// Connections at once; more wait in the listen queue of the kernel.
+    pub connections: usize,
+    /// For the whole head of a request (slow-loris).
+    pub head_time: Duration,
+    /// Between two requests, and to take anything of an answer. Longer than load balancers keep a connection that they
+    /// are about to use (60 s on AWS): the one who closes first must be the one who sends.
+    pub idle_time: Duration,
+}
+
+impl Default for HttpBounds {
+    fn default() -> Self {
+        Self {
+            connections: 8192,
+            head_time: Duration::from_secs(15),
+            idle_time: Duration::from_secs(75),
+        }
+    }
+}
 
 /// Serves `socket` until `stop`; then accepts no more, answers what is in flight and closes idle
 /// connections.
 /// `service_for` makes the service of one connection, knowing the peer.
 pub async fn serve_http<S, B>(
     socket: TcpListener,
+    bounds: HttpBounds,
     service_for: impl Fn(SocketAddr) -> S,
     stop: CancellationToken,
 ) where
@@ -46,9 +66,12 @@ pub async fn serve_http<S, B>(
 {
     let mut http = http1::Builder::new();
     // Times are kept by `Patient`: hyper's limit for a head would close idle connections as well.
-    http.header_read_timeout(None).max_buf_size(MAX_HEAD).max_headers(100).pipeline_flush(true);
+    http.header_read_timeout(None)
+        .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS);
     let graceful = GracefulShutdown::new();
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(bounds.connections));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -73,7 +96,7 @@ pub async fn serve_http<S, B>(
         let service = service_for(peer);
         let turn = Turn::default();
         let connection = http.serve_connection(
-            TokioIo::new(Patient::new(stream, turn.clone(), TIMES)),
+            TokioIo::new(Patient::new(stream, turn.clone(), bounds)),
             service_fn(move |request| answer(service.clone(), request, turn.clone())),
         );
         let connection = graceful.watch(connection);

@@ -1,21 +1,25 @@
-//! What every service offers its operators over gRPC: dead letters, jobs, events.
+//! What every service offers its operators over gRPC: dead letters, jobs, events, the audit.
+mod audit;
+
 use chrono::{DateTime, Utc};
+use souk_audit::{Audit, NewEntry};
 use souk_auth::{MethodTable, Permission, Rule};
 use souk_events::dead_letter::{self, DeadLetterError, DeadLetters};
 use souk_events::{outbox, readable};
-use souk_jobs::Jobs;
+use souk_jobs::{Cancelled, Jobs};
 use souk_proto::operations::v1::operations_service_server::OperationsService;
 use souk_proto::operations::v1::{
     CancelJobRequest, CheckIntegrityRequest, CheckIntegrityResponse, DeadLetter,
     DropDeadLetterRequest, EventRow, FindUnseenEventsRequest, FindUnseenEventsResponse,
-    GetDeadLetterRequest, GetJobRequest, Job, JobResult, ListDeadLettersRequest,
-    ListDeadLettersResponse, ListEventsRequest, ListEventsResponse, ListJobResultsRequest,
-    ListJobResultsResponse, ListJobsRequest, ListJobsResponse, ListSentEventsRequest,
-    ListSentEventsResponse, ReplayDeadLetterRequest, SentEvent,
+    GetDeadLetterRequest, GetJobRequest, Job, JobResult, ListAuditRequest, ListAuditResponse,
+    ListDeadLettersRequest, ListDeadLettersResponse, ListEventsRequest, ListEventsResponse,
+    ListJobResultsRequest, ListJobResultsResponse, ListJobsRequest, ListJobsResponse,
+    ListSentEventsRequest, ListSentEventsResponse, NoteRefusalsRequest, NoteRefusalsResponse,
+    ReplayDeadLetterRequest, SentEvent, VerifyAuditRequest, VerifyAuditResponse,
 };
 use souk_proto::types::v1::PageRequest;
 use souk_rpc::{Failure, Kind, Violation, caller};
-use souk_storage::Database;
+use souk_storage::{Database, Tx};
 use souk_values::{Cursor, Page};
 use tonic::{Request, Response, Status};
 
@@ -40,6 +44,9 @@ pub(crate) const METHODS: MethodTable = &[
     ("/souk.operations.v1.OperationsService/ListJobResults", READ),
     ("/souk.operations.v1.OperationsService/CancelJob", WRITE),
     ("/souk.operations.v1.OperationsService/ListEvents", READ),
+    ("/souk.operations.v1.OperationsService/ListAudit", Rule::Permission(Permission::AuditRead)),
+    ("/souk.operations.v1.OperationsService/VerifyAudit", OPERATOR),
+    ("/souk.operations.v1.OperationsService/NoteRefusals", Rule::Service(&["gateway"])),
     ("/souk.operations.v1.OperationsService/CheckIntegrity", OPERATOR),
     ("/souk.operations.v1.OperationsService/ListSentEvents", OPERATOR),
     ("/souk.operations.v1.OperationsService/FindUnseenEvents", OPERATOR),
@@ -50,6 +57,7 @@ pub(crate) struct Operations {
     pub(crate) service: &'static str,
     pub(crate) db: Database,
     pub(crate) jobs: Jobs,
+    pub(crate) audit: Audit,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) invariants: Vec<Invariant>,
 }
@@ -89,7 +97,11 @@ impl OperationsService for Operations {
     ) -> Result<Response<DeadLetter>, Status> {
         let by = caller(&request).actor();
         let id = id(&request.into_inner().id, "dead_letter_not_found")?;
-        let found = self.dead_letters.replay(id, &by).await.map_err(dead_letter_failure)?;
+        self.dead_letters.send_again(id).await.map_err(dead_letter_failure)?;
+        let tx = self.db.begin().await.map_err(storage_failure)?;
+        let found = self.dead_letters.note_replayed(&tx, id, &by).await;
+        let found = found.map_err(dead_letter_failure)?;
+        self.decided(tx, "dead_letter.replayed", &found).await?;
         Ok(Response::new(self.dead_letter(found)))
     }
 
@@ -99,8 +111,35 @@ impl OperationsService for Operations {
     ) -> Result<Response<DeadLetter>, Status> {
         let by = caller(&request).actor();
         let id = id(&request.into_inner().id, "dead_letter_not_found")?;
-        let found = self.dead_letters.drop(id, &by).await.map_err(dead_letter_failure)?;
+        let tx = self.db.begin().await.map_err(storage_failure)?;
+        let found = self.dead_letters.drop_within(&tx, id, &by).await;
+        let found = found.map_err(dead_letter_failure)?;
+        self.decided(tx, "dead_letter.dropped", &found).await?;
         Ok(Response::new(self.dead_letter(found)))
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<ListAuditRequest>,
+    ) -> Result<Response<ListAuditResponse>, Status> {
+        let request = request.into_inner();
+        let page = page(request.page.clone())?;
+        Ok(Response::new(audit::list(self.service, &self.audit, request, &page).await?))
+    }
+
+    async fn verify_audit(
+        &self,
+        _request: Request<VerifyAuditRequest>,
+    ) -> Result<Response<VerifyAuditResponse>, Status> {
+        Ok(Response::new(audit::verify(&self.audit).await?))
+    }
+
+    async fn note_refusals(
+        &self,
+        request: Request<NoteRefusalsRequest>,
+    ) -> Result<Response<NoteRefusalsResponse>, Status> {
+        audit::note(&self.audit, request.into_inner())?;
+        Ok(Response::new(NoteRefusalsResponse {}))
     }
 
     async fn list_jobs(
@@ -151,8 +190,16 @@ impl OperationsService for Operations {
         request: Request<CancelJobRequest>,
     ) -> Result<Response<Job>, Status> {
         let id = id(&request.into_inner().id, "job_not_found")?;
-        let found = self.jobs.cancel(id).await.map_err(storage_failure)?;
-        Ok(Response::new(self.job(found.ok_or_else(|| not_found("job_not_found"))?)))
+        let tx = self.db.begin().await.map_err(storage_failure)?;
+        let found = self.jobs.cancel_within(&tx, id).await.map_err(storage_failure)?;
+        let Cancelled { job: found, removed } = found.ok_or_else(|| not_found("job_not_found"))?;
+        let action = if removed { "job.removed" } else { "job.cancelled" };
+        let entry = NewEntry::new(action, format!("job/{id}"));
+        let entry = entry.change("kind", &found.kind, "").change("status", "", found.status);
+        self.audit.record(&tx, entry).await.map_err(storage_failure)?;
+        tx.commit().await.map_err(storage_failure)?;
+        self.jobs.tell_cancelled(id);
+        Ok(Response::new(self.job(found)))
     }
 
     async fn list_events(
@@ -220,6 +267,20 @@ impl OperationsService for Operations {
 }
 
 impl Operations {
+    /// Ends the transaction in which somebody decided about a dead letter.
+    async fn decided(
+        &self,
+        tx: Tx,
+        action: &str,
+        letter: &dead_letter::DeadLetter,
+    ) -> Result<(), Failure> {
+        let entry = NewEntry::new(action, format!("dead_letter/{}", letter.id))
+            .change("status", "parked", &letter.status)
+            .change("event", "", format!("{} {}", letter.event_type, letter.event_id));
+        self.audit.record(&tx, entry).await.map_err(storage_failure)?;
+        tx.commit().await.map_err(storage_failure)
+    }
+
     fn dead_letter(&self, found: dead_letter::DeadLetter) -> DeadLetter {
         DeadLetter {
             id: found.id.to_string(),
@@ -250,6 +311,7 @@ impl Operations {
             message: job.message,
             created_by: job.created_by,
             created_at_us: job.created_at.timestamp_micros(),
+            run_at_us: job.run_at.timestamp_micros(),
             started_at_us: us(job.started_at),
             ended_at_us: us(job.ended_at),
             attempts: job.attempts,

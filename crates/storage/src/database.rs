@@ -3,8 +3,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, DatabaseBackend, DatabaseConnection, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -103,6 +103,44 @@ impl Database {
         self.writer.ping().await
     }
 
+    /// Takes what was erased out of SQLite's file and log, too: pages keep what was deleted until
+    /// they are written over, so the file is written anew. Writers wait meanwhile. PostgreSQL does
+    /// so by its own vacuum. False: the file is too large for that while a shop is open.
+    ///
+    /// # Errors
+    /// When readers hold the log for too long: try again later.
+    pub async fn scrub(&self) -> Result<bool, DbErr> {
+        if self.is_postgres() {
+            return Ok(true);
+        }
+        let bytes = self.pragma("page_count").await? * self.pragma("page_size").await?;
+        // one connection writes, so all of these are said to the same one; the copy that SQLite
+        // makes belongs on the disk, not into memory
+        let fits = bytes <= REWRITTEN;
+        if fits {
+            self.writer.execute_unprepared("PRAGMA temp_store = FILE").await?;
+            let rewritten = self.writer.execute_unprepared("VACUUM").await;
+            self.writer.execute_unprepared("PRAGMA temp_store = MEMORY").await?;
+            rewritten?;
+        }
+        for pause in SCRUB_PAUSES {
+            tokio::time::sleep(pause).await;
+            // the first column: whether somebody was in the way
+            if self.pragma("wal_checkpoint(TRUNCATE)").await? == 0 {
+                return Ok(fits);
+            }
+        }
+        Err(DbErr::Custom("readers hold the log of SQLite".to_owned()))
+    }
+
+    /// The first number that a pragma of SQLite answers.
+    async fn pragma(&self, pragma: &str) -> Result<i64, DbErr> {
+        let text = format!("PRAGMA {pragma}");
+        let statement = Statement::from_string(DatabaseBackend::Sqlite, text);
+        let row = self.writer.query_one_raw(statement).await?;
+        row.map_or(Ok(0), |row| row.try_get_by_index(0))
+    }
+
     /// Waits for running statements and closes the pools.
     pub async fn close(self) -> Result<(), DbErr> {
         self.reader.close().await?;
@@ -120,6 +158,11 @@ const READER_CACHE: &str = "-4000";
 const CHECKPOINT: &str = "8000";
 /// A log that has grown beyond is cut (64 MiB).
 const LOG: &str = "67108864";
+/// A larger file is not written anew while a shop is open (1 GiB).
+const REWRITTEN: i64 = 1 << 30;
+/// Before each try to cut the log when something was erased.
+const SCRUB_PAUSES: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1)];
 /// Rows that SQLite's thread may be ahead of their reader.
 const ROWS_AHEAD: usize = 256;
 

@@ -66,6 +66,11 @@ pub(crate) enum Ending {
         at: DateTime<Utc>,
         message: String,
     },
+    /// Counts as nothing.
+    Later {
+        at: DateTime<Utc>,
+        message: String,
+    },
     /// The process stops; anybody may go on.
     Released,
 }
@@ -215,7 +220,7 @@ pub(crate) async fn end(
         Ending::Succeeded => Status::Succeeded,
         Ending::Failed { .. } => Status::Failed,
         Ending::Cancelled => Status::Cancelled,
-        Ending::Again { .. } | Ending::Released => Status::Waiting,
+        Ending::Again { .. } | Ending::Later { .. } | Ending::Released => Status::Waiting,
     };
     let mut update = Entity::update_many()
         .col_expr(Column::Status, Expr::value(status))
@@ -224,12 +229,19 @@ pub(crate) async fn end(
     if status.has_ended() {
         update = update.col_expr(Column::EndedAt, Expr::value(now));
     }
-    if let Ending::Again { at, .. } = ending {
+    if let Ending::Again { at, .. } | Ending::Later { at, .. } = ending {
         update = update.col_expr(Column::RunAt, Expr::value(*at));
     }
     if let Ending::Again { message, .. } | Ending::Failed { message } = ending {
         update = update
             .col_expr(Column::Failures, Expr::col(Column::Failures).add(1))
+            .col_expr(Column::Message, Expr::value(message.clone()));
+    }
+    if let Ending::Later { message, .. } = ending {
+        // it waits for something outside: what failed before is over
+        update = update
+            .col_expr(Column::Failures, Expr::value(0))
+            .col_expr(Column::Crashes, Expr::value(0))
             .col_expr(Column::Message, Expr::value(message.clone()));
     }
     Ok(update.filter(held(lease)).exec(db.write()).await?.rows_affected == 1)
@@ -245,15 +257,20 @@ pub(crate) async fn free_all(db: &Database, now: DateTime<Utc>) -> Result<u64, D
     Ok(freed.rows_affected)
 }
 
-/// Cancels what has not ended, removes what has. Answers the row as it is (or was) then.
-pub(crate) async fn cancel(tx: &Tx, id: JobId, now: DateTime<Utc>) -> Result<Option<Model>, DbErr> {
+/// Cancels what has not ended, removes what has. Answers the row as it is (or was) then, and
+/// whether it was removed.
+pub(crate) async fn cancel(
+    tx: &Tx,
+    id: JobId,
+    now: DateTime<Utc>,
+) -> Result<Option<(Model, bool)>, DbErr> {
     let Some(mut row) = Entity::find_by_id(id).lock_exclusive().one(tx).await? else {
         return Ok(None);
     };
     if row.status.has_ended() {
         // results go with it (foreign key)
         Entity::delete_by_id(id).exec(tx).await?;
-        return Ok(Some(row));
+        return Ok(Some((row, true)));
     }
     row.cancel_requested = true;
     let mut update = Entity::update_many().col_expr(Column::CancelRequested, Expr::value(true));
@@ -265,7 +282,7 @@ pub(crate) async fn cancel(tx: &Tx, id: JobId, now: DateTime<Utc>) -> Result<Opt
             .col_expr(Column::EndedAt, Expr::value(now));
     }
     update.filter(Column::Id.eq(id)).exec(tx).await?;
-    Ok(Some(row))
+    Ok(Some((row, false)))
 }
 
 impl From<Model> for Job {
@@ -281,6 +298,7 @@ impl From<Model> for Job {
             counts: serde_json::from_value(row.counts).unwrap_or_default(),
             created_by: row.created_by,
             created_at: row.created_at,
+            run_at: row.run_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
             attempts: u32::try_from(row.attempts).unwrap_or_default(),

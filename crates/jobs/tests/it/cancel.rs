@@ -23,6 +23,28 @@ on_both! {
         assert_eq!(jobs.get(id).await.unwrap().unwrap().attempts, 0);
     }
 
+    async fn a_job_cancelled_before_its_time_is_never_begun(stage: Stage) {
+        let jobs = stage.jobs();
+        let at = stage.clock.now() + chrono::Duration::minutes(1);
+        let id = stage.create_later(&jobs, 1, Some(at)).await;
+        assert_eq!(jobs.get(id).await.unwrap().unwrap().run_at, at);
+        let work = Arc::new(Counting::new(&stage, 9));
+        let handler: Arc<dyn JobHandler> = work.clone();
+        let running = start(&jobs, &handler);
+        stage.pass(59);
+        assert_eq!(jobs.cancel(id).await.unwrap().unwrap().status, Status::Cancelled);
+        stage.pass(3_600);
+        // the runner looked after its time, and took another
+        let other = stage.create(&jobs, 1).await;
+        until_status(&jobs, other, Status::Succeeded).await;
+        running.stop().await;
+        let job = jobs.get(id).await.unwrap().unwrap();
+        assert_eq!((job.status, job.attempts, job.started_at), (Status::Cancelled, 0, None));
+        // once more: it leaves the history
+        assert!(jobs.cancel(id).await.unwrap().is_some());
+        assert!(jobs.get(id).await.unwrap().is_none());
+    }
+
     async fn a_running_job_notices_and_keeps_what_it_did(stage: Stage) {
         let jobs = stage.jobs();
         let handler: Arc<dyn JobHandler> = Arc::new(Counting::new(&stage, 2));

@@ -61,6 +61,7 @@ impl House {
             verifier: Arc::new(Verifier::new(source, Clock::system())),
             tokens: Arc::new(ServiceTokens::new(b"the secret of the tests", Clock::system())),
             concurrency,
+            refusals: None,
         };
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("souk.sock");
@@ -123,6 +124,8 @@ impl House {
             nbf: now,
             exp: now + 600,
             jti: "1".into(),
+            fresh: now + 600,
+            enrol: false,
         };
         (user, self.key.sign(&claims))
     }

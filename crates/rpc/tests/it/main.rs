@@ -5,5 +5,6 @@ mod conformance;
 mod house;
 mod identity;
 mod observed;
+mod secured;
 mod server;
 mod shop;

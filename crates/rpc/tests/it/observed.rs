@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::house::{House, WAYS, Way, ask, known, until};
 
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
@@ -23,11 +23,11 @@ impl Write for Lines {
     }
 }
 impl Lines {
-    fn with(&self, text: &str) -> usize {
+    pub(crate) fn with(&self, text: &str) -> usize {
         let bytes = self.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().filter(|line| line.contains(text)).count()
     }
-    fn subscriber(&self) -> impl tracing::Subscriber + use<> {
+    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + use<> {
         let lines = self.clone();
         let layer = tracing_subscriber::fmt::layer().with_ansi(false);
         tracing_subscriber::registry()

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
+use souk_audit::Audit;
 use souk_auth::{KeySource, MethodTable, ServiceTokens, Verifier};
 use souk_cache::Cache;
 use souk_events::dead_letter::DeadLetters;
@@ -13,7 +14,7 @@ use souk_jobs::Jobs;
 use souk_proto::accounts::v1::GetKeysRequest;
 use souk_proto::accounts::v1::session_service_client::SessionServiceClient;
 use souk_proto::operations::v1::operations_service_server::OperationsServiceServer;
-use souk_rpc::{Identity, Stack, Transport};
+use souk_rpc::{Identity, Refusals, Stack, Tls, Transport};
 use souk_storage::{Database, migrate};
 use souk_values::Clock;
 
@@ -23,6 +24,7 @@ use crate::health::Readiness;
 use crate::integrity;
 use crate::lock::DataLock;
 use crate::operations::{self, Operations};
+use crate::personal::{self, Keeper, Keepers};
 use crate::secrets::Secrets;
 use crate::{Frame, Loaded, Parts, Settings};
 
@@ -58,6 +60,8 @@ impl House {
         for blueprint in blueprints {
             (blueprint.check)(loaded)?;
         }
+        let names: Vec<&str> = blueprints.iter().map(|blueprint| blueprint.name).collect();
+        let tls = crate::tls(&settings, &names)?;
         let lock = owns_files(loaded, blueprints)?
             .then(|| DataLock::take(&settings.data_dir))
             .transpose()?;
@@ -81,6 +85,7 @@ impl House {
         let tokens = Arc::new(ServiceTokens::new(&secrets.service_token, clock.clone()));
         let keys = Arc::new(OnceLock::new());
         let verifier = Arc::new(Verifier::new(key_source(Arc::downgrade(&keys)), clock.clone()));
+        let keepers = Arc::new(OnceLock::new());
         let phases = Phases::default();
 
         let mut built: BTreeMap<&'static str, Built> = BTreeMap::new();
@@ -90,7 +95,7 @@ impl House {
             let identity = Identity { name: name.into(), tokens: tokens.clone() };
             let mut transports = HashMap::new();
             for ask in blueprint.asks {
-                transports.insert(*ask, way_to(ask, &built, &settings, &identity)?);
+                transports.insert(*ask, way_to(ask, &built, &settings, &identity, tls.as_ref())?);
             }
             let db = databases.get(name).cloned();
             let frame = Frame {
@@ -99,12 +104,14 @@ impl House {
                     settings: settings.clone(),
                     clock: clock.clone(),
                     jobs: db.clone().map(|db| Jobs::new(db, clock.clone())),
+                    audit: db.clone().map(|db| Audit::new(name, db, clock.clone())),
                     db: db.clone(),
                     bus: bus.clone(),
                     outbox: Outbox::new(name, clock.clone()),
                     cache: cache.clone(),
                     verifier: verifier.clone(),
                     transports,
+                    keepers: Keepers::of(&keepers),
                     readiness: readiness.clone(),
                     stop: phases.doors.clone(),
                 }),
@@ -115,13 +122,21 @@ impl House {
             let dead_letters =
                 db.clone().map(|db| DeadLetters::new(db, bus.clone(), clock.clone()));
             let guarded = guard(&frame, &mut parts, dead_letters.clone(), &tokens);
-            built.insert(name, Built { guarded, db });
+            let audit = frame.inner.audit.clone();
+            built.insert(name, Built { guarded, db, audit });
             prepared.push(Prepared { name, parts, frame, dead_letters });
         }
-        // public keys are infrastructure: any process may ask accounts for them
-        let own = Identity { name: "keys".into(), tokens: tokens.clone() };
-        if let Ok(accounts) = way_to("accounts", &built, &settings, &own) {
+        // public keys are infrastructure: any process may ask accounts for them, as whichever of
+        // its services its certificate names
+        let own = names.first().copied().unwrap_or("keys");
+        let own = Identity { name: own.into(), tokens: tokens.clone() };
+        if let Ok(accounts) = way_to("accounts", &built, &settings, &own, tls.as_ref()) {
             let _ = keys.set(accounts);
+        }
+
+        if built.contains_key("accounts") {
+            let own = Identity { name: "accounts".into(), tokens: tokens.clone() };
+            let _ = keepers.set(ways_to_keepers(&built, &settings, &own, tls.as_ref()));
         }
 
         let tasks = Tasks::default();
@@ -131,7 +146,7 @@ impl House {
         // directory
         let socket = lock.is_some().then(|| settings.data_dir.join("souk.sock"));
         let addresses =
-            ports::open(&settings, &built, &mut prepared, socket, &phases, &tasks).await?;
+            ports::open(&settings, &built, &mut prepared, socket, tls, &phases, &tasks).await?;
         run::begin(prepared, &bus, &phases, &tasks);
         Ok(Self {
             built,
@@ -145,6 +160,7 @@ impl House {
             delay: Duration::from_secs(settings.stop.delay_s),
             drain: Duration::from_secs(settings.stop.drain_s),
             _keys: keys,
+            _keepers: keepers,
             _lock: lock,
         })
     }
@@ -186,7 +202,12 @@ async fn open_databases(
     for blueprint in blueprints.iter().filter(|b| b.keeps) {
         let settings = loaded.database(blueprint.name)?;
         let db = Database::open(&settings, data_dir, blueprint.name).await?;
-        let lists = [souk_events::migrations, souk_jobs::migrations, (blueprint.migrations)()];
+        let lists = [
+            souk_events::migrations,
+            souk_jobs::migrations,
+            souk_audit::migrations,
+            (blueprint.migrations)(),
+        ];
         migrate(&db, &lists)
             .await
             .with_context(|| format!("cannot migrate the database of {}", blueprint.name))?;
@@ -201,6 +222,7 @@ fn way_to(
     built: &BTreeMap<&'static str, Built>,
     settings: &Settings,
     from: &Identity,
+    tls: Option<&Tls>,
 ) -> anyhow::Result<Transport> {
     if let Some(neighbour) = built.get(to) {
         return Ok(Transport::local(to, neighbour.guarded.clone(), from.clone()));
@@ -211,8 +233,29 @@ fn way_to(
         "{} asks {to}, which is not in this process: set services.{to}.url",
         from.name
     );
-    Transport::remote(to, url, from.clone())
-        .with_context(|| format!("services.{to}.url is not an address: {url}"))
+    let way = match tls {
+        Some(tls) => Transport::secured(to, url, from.clone(), tls),
+        None => Transport::remote(to, url, from.clone()),
+    };
+    way.with_context(|| format!("services.{to}.url is not an address: {url}"))
+}
+
+/// Jobs of accounts ask every service for what it keeps of a person; also those that are built
+/// later, because nobody waits for a job.
+fn ways_to_keepers(
+    built: &BTreeMap<&'static str, Built>,
+    settings: &Settings,
+    from: &Identity,
+    tls: Option<&Tls>,
+) -> Vec<Keeper> {
+    let way = |name| {
+        let way = way_to(name, built, settings, from, tls).map_err(|error| {
+            tracing::warn!(%error, "personal data of this service can be neither given nor erased");
+            error.to_string()
+        });
+        Keeper { name, way }
+    };
+    personal::KEEPERS.into_iter().map(way).collect()
 }
 
 /// Weak: the way leads into the house, whose services hold the verifier that holds this.
@@ -237,13 +280,18 @@ fn guard(
 ) -> souk_rpc::Guarded {
     let mut routes = parts.grpc.take().unwrap_or_default();
     let mut methods = parts.methods.to_vec();
-    if let (Some(db), Some(jobs), Some(dead_letters)) =
-        (frame.inner.db.clone(), frame.inner.jobs.clone(), dead_letters)
+    let audit = frame.inner.audit.clone();
+    if let (Some(db), Some(jobs), Some(audit), Some(dead_letters)) =
+        (frame.inner.db.clone(), frame.inner.jobs.clone(), audit.clone(), dead_letters)
     {
         let mut invariants = std::mem::take(&mut parts.invariants);
         invariants.push(integrity::of_every_service(&db));
         let service = frame.name();
-        let operations = Operations { service, db, jobs, dead_letters, invariants };
+        let data = parts.personal.take();
+        let door = personal::door(service, db.clone(), audit.clone(), data);
+        routes = routes.add_service(door);
+        methods.extend_from_slice(personal::METHODS);
+        let operations = Operations { service, db, jobs, audit, dead_letters, invariants };
         routes = routes.add_service(OperationsServiceServer::new(operations));
         methods.extend_from_slice(operations::METHODS);
     }
@@ -255,6 +303,7 @@ fn guard(
         verifier: frame.verifier(),
         tokens: tokens.clone(),
         concurrency: 0,
+        refusals: audit.map(|audit| Arc::new(audit) as Arc<dyn Refusals>),
     }
     .guard(routes)
 }

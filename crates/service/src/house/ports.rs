@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use souk_rpc::{ServerListener, serve};
+use souk_rpc::{ServerListener, Tls, serve};
 use tokio::net::TcpListener;
 
 use super::build::Prepared;
@@ -22,6 +22,7 @@ pub(super) async fn open(
     built: &BTreeMap<&'static str, Built>,
     prepared: &mut [Prepared],
     operator_socket: Option<PathBuf>,
+    tls: Option<Tls>,
     phases: &Phases,
     tasks: &Tasks,
 ) -> anyhow::Result<BTreeMap<&'static str, SocketAddr>> {
@@ -39,7 +40,16 @@ pub(super) async fn open(
     if let Some(address) = settings.grpc.listen {
         let socket = bind("grpc", address).await?;
         addresses.insert("grpc", socket.local_addr()?);
-        let listener = ServerListener::Tcp(socket);
+        let listener = match tls {
+            Some(tls) => ServerListener::Tls(socket, tls),
+            None => {
+                if !address.ip().is_loopback() {
+                    let why = "grpc.tls.mode is off";
+                    tracing::warn!(%address, why, "calls between processes are not encrypted");
+                }
+                ServerListener::Tcp(socket)
+            }
+        };
         tasks.work.spawn(serve(listener, guarded.clone(), phases.work.clone(), DRAIN));
     }
     if let Some(path) = operator_socket {

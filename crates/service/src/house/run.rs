@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use souk_audit::Audit;
 use souk_events::{Bus, QueueSpec, Relay};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,6 +51,11 @@ pub(super) fn begin(prepared: Vec<Prepared>, bus: &Arc<dyn Bus>, phases: &Phases
             }
             tasks.work.spawn(jobs.run(parts.jobs, phases.work.clone()));
         }
+        if let Some(audit) = frame.inner.audit.clone() {
+            let days = frame.settings().audit.retention_days;
+            tasks.work.spawn(repeat(name, retention(audit.clone(), days), phases.work.clone()));
+            tasks.audits.spawn(audit.run(phases.audits.clone()));
+        }
         for schedule in parts.schedules {
             tasks.work.spawn(repeat(name, schedule, phases.work.clone()));
         }
@@ -56,6 +63,15 @@ pub(super) fn begin(prepared: Vec<Prepared>, bus: &Arc<dyn Bus>, phases: &Phases
             tasks.work.spawn(task(phases.work.clone()));
         }
     }
+}
+
+/// Old entries of the audit go a while after their time, not at once.
+fn retention(audit: Audit, days: u32) -> Schedule {
+    let run = move || -> BoxFuture<'static, anyhow::Result<()>> {
+        let audit = audit.clone();
+        Box::pin(async move { Ok(audit.trim(days).await.map(drop)?) })
+    };
+    Schedule { name: "audit retention", every: Duration::from_secs(3600), run: Arc::new(run) }
 }
 
 async fn repeat(service: &'static str, schedule: Schedule, stop: CancellationToken) {
@@ -86,6 +102,9 @@ impl House {
         let mut clean = ended("doors", &self.tasks.doors, self.drain).await;
         self.phases.work.cancel();
         clean &= ended("work", &self.tasks.work, Duration::from_secs(5)).await;
+        // what the work still did is sealed, what was refused is written
+        self.phases.audits.cancel();
+        clean &= ended("audits", &self.tasks.audits, Duration::from_secs(6)).await;
         self.phases.relays.cancel();
         clean &= ended("relays", &self.tasks.relays, Duration::from_secs(6)).await;
         for built in self.built.into_values() {

@@ -10,14 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How long a client may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// For the whole head of a request (slow-loris).
-    pub(super) head: Duration,
-    /// Between two requests, and to take anything of an answer.
-    pub(super) idle: Duration,
-}
+use super::HttpBounds;
 
 /// Of what still comes from a client whose head was refused, so much is read after the answer, for so long: an unread
 /// byte would make the kernel take the answer back.
@@ -44,7 +37,7 @@ impl Turn {
 pub(super) struct Patient<IO> {
     io: IO,
     turn: Turn,
-    times: Times,
+    bounds: HttpBounds,
     /// As far as the turns were seen.
     turns: u64,
     /// A part of a head has come.
@@ -58,9 +51,9 @@ pub(super) struct Patient<IO> {
 }
 
 impl<IO> Patient<IO> {
-    pub(super) fn new(io: IO, turn: Turn, times: Times) -> Self {
+    pub(super) fn new(io: IO, turn: Turn, bounds: HttpBounds) -> Self {
         let (turns, in_head, waiting) = (0, true, None);
-        Self { io, turn, times, turns, in_head, waiting, refused: false, after: 0 }
+        Self { io, turn, bounds, turns, in_head, waiting, refused: false, after: 0 }
     }
 
     fn is_ours(&mut self) -> bool {
@@ -72,7 +65,7 @@ impl<IO> Patient<IO> {
     }
 
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let patience = if self.in_head { self.times.head } else { self.times.idle };
+        let patience = if self.in_head { self.bounds.head_time } else { self.bounds.idle_time };
         self.has_waited(patience, context)
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use souk_service::{Lent, serve_http};
+use souk_service::{HttpBounds, Lent, serve_http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,7 @@ async fn answer(request: Request<Lent>) -> Result<Response<Full<Bytes>>, Infalli
 async fn open() -> (SocketAddr, CancellationToken) {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
-    tokio::spawn(serve_http(socket, |_| service_fn(answer), stop.clone()));
+    tokio::spawn(serve_http(socket, HttpBounds::default(), |_| service_fn(answer), stop.clone()));
     (address, stop)
 }
 

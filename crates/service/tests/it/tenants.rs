@@ -26,8 +26,8 @@ use souk_proto::accounts::v1::{
 use souk_proto::events::v1::UserChanged;
 use souk_rpc::Failure;
 use souk_service::{
-    Blueprint, Frame, House, Lent, Listener, Loaded, Parts, Schedule, Service, Settings,
-    SettingsError, Sources, Validate, blueprint, serve_http,
+    Blueprint, Frame, House, HttpBounds, Lent, Listener, Loaded, Parts, Schedule, Service,
+    Settings, SettingsError, Sources, Validate, blueprint, serve_http,
 };
 use souk_storage::Migrations;
 use souk_values::Clock;
@@ -191,6 +191,13 @@ impl SessionService for Clerk {
         Ok(tonic::Response::new(LogoutResponse::default()))
     }
 
+    async fn resume_session(
+        &self,
+        _request: tonic::Request<souk_proto::accounts::v1::ResumeSessionRequest>,
+    ) -> Result<tonic::Response<SessionTokens>, Status> {
+        Err(Status::unimplemented("nobody logs in here"))
+    }
+
     async fn login(
         &self,
         _request: tonic::Request<LoginRequest>,
@@ -267,7 +274,7 @@ fn listener(name: &'static str, address: SocketAddr, frame: Frame) -> Listener {
                 let frame = frame.clone();
                 service_fn(move |request: Request<Lent>| answer(frame.clone(), request))
             };
-            serve_http(socket, answer, stop).await;
+            serve_http(socket, HttpBounds::default(), answer, stop).await;
             note(&dir, &format!("{name} closed"));
         }
         .boxed()

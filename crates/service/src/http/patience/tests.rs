@@ -1,3 +1,4 @@
+//! Clients that take their time, with the clock in the hand of the test.
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, advance, timeout};
 
@@ -6,8 +7,8 @@ use super::*;
 fn connection() -> (DuplexStream, Patient<DuplexStream>, Turn) {
     let (client, server) = duplex(64);
     let turn = Turn::default();
-    let times = Times { head: Duration::from_secs(15), idle: Duration::from_secs(75) };
-    (client, Patient::new(server, turn.clone(), times), turn)
+    let bounds = HttpBounds::default();
+    (client, Patient::new(server, turn.clone(), bounds), turn)
 }
 
 /// The seconds until the server takes the connection for closed.
