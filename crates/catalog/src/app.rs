@@ -10,8 +10,10 @@ pub(crate) mod transfer;
 
 use std::path::PathBuf;
 
+use souk_audit::Audit;
 use souk_events::Outbox;
 use souk_jobs::Jobs;
+use souk_pictures::Workshop;
 use souk_storage::Database;
 use souk_values::{Clock, Currency};
 
@@ -23,10 +25,13 @@ pub(crate) struct App {
     pub(crate) db: Database,
     pub(crate) outbox: Outbox,
     pub(crate) jobs: Jobs,
+    pub(crate) audit: Audit,
     pub(crate) clock: Clock,
     /// Of prices that come without one.
     pub(crate) currency: Currency,
     pub(crate) stock: StockRules,
     /// Pictures and imports.
     pub(crate) files: PathBuf,
+    /// Where uploaded pictures are made anew.
+    pub(crate) workshop: Workshop,
 }

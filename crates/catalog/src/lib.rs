@@ -14,9 +14,13 @@ mod jobs;
 mod config;
 mod error;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use souk_pictures::Workshop;
 use souk_service::{Frame, Parts, Service};
 use souk_storage::Migrations;
 
@@ -43,10 +47,12 @@ impl Service for Catalog {
                 db: frame.db()?,
                 outbox: frame.outbox(),
                 jobs: frame.jobs()?,
+                audit: frame.audit()?,
                 clock: frame.clock(),
                 currency: frame.settings().shop.currency.parse()?,
                 stock: config.stock_rules(),
                 files: frame.files_dir(),
+                workshop: Workshop::default(),
             };
             let storeroom = Storeroom::new(&app);
             let (grpc, methods) = grpc::routes(&app, &storeroom);

@@ -1,4 +1,5 @@
 //! Making and removing categories.
+use souk_audit::NewEntry;
 use souk_rpc::Violation;
 use souk_storage::OnConstraint;
 
@@ -31,6 +32,8 @@ pub(crate) async fn create(
     let made = store::category::insert(&tx, &path, name, app.clock.now())
         .await
         .on_constraint("category_path|category.path", Error::CategoryExists)?;
+    let entry = NewEntry::new("category.created", format!("category/{}", made.path));
+    app.audit.record(&tx, entry.change("name", "", &made.name)).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -46,6 +49,8 @@ pub(crate) async fn delete(app: &App, path: &str) -> Result<store::category::Mod
         return Err(Error::CategoryInUse);
     }
     store::category::delete(&tx, found.id).await?;
+    let entry = NewEntry::new("category.deleted", format!("category/{}", found.path));
+    app.audit.record(&tx, entry.change("name", &found.name, "")).await?;
     tx.commit().await?;
     Ok(found)
 }

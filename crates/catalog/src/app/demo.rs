@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
+use souk_audit::NewEntry;
 use souk_values::{Currency, Money, Sku, Slug};
 
 use crate::app::product::{Item, Told, write_batch};
@@ -56,9 +57,11 @@ pub(crate) async fn load(app: &App, actor: &str) -> Result<usize, Error> {
             store::category::insert(&tx, &path, &category.name, now).await?;
         }
     }
-    let told = Told { actor, batch: "demo", quiet: true };
+    let told = Told { actor, batch: "demo", quiet: true, audited: false };
     let written = write_batch(app, &tx, &items, &told, true).await?;
     written.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    let entry = NewEntry::new("demo.loaded", "demo").change("products", 0, items.len());
+    app.audit.record(&tx, entry).await?;
     tx.commit().await?;
     app.outbox.wake();
     Ok(items.len())

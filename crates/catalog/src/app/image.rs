@@ -1,5 +1,5 @@
-//! Pictures of products: stored by the hash of their bytes, known by their first bytes, never by
-//! what the sender says.
+//! Pictures of products: made anew from their pixels when they are uploaded, stored by the hash of
+//! their bytes.
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ use crate::domain::product::{Patch, Product};
 use crate::error::Error;
 use crate::store;
 
-/// 5 MiB.
-pub(crate) const MAX_BYTES: usize = 5 * 1024 * 1024;
+pub(crate) use souk_pictures::MAX_BYTES;
 
+/// Endings and media types of what is stored. The demo shop brings SVG along; nobody uploads it.
 const TYPES: [(&str, &str); 5] = [
     ("png", "image/png"),
     ("jpg", "image/jpeg"),
@@ -22,22 +22,19 @@ const TYPES: [(&str, &str); 5] = [
     ("svg", "image/svg+xml"),
 ];
 
-/// Stores a picture and puts it behind the product's others.
+/// Makes a picture anew, stores it and puts it behind the product's others.
 pub(crate) async fn add(
     app: &App,
     actor: &str,
     key: &str,
-    content: &[u8],
+    content: Vec<u8>,
     expected: Option<u64>,
 ) -> Result<Product, Error> {
-    if content.len() > MAX_BYTES {
-        return Err(Error::field("file", "must be at most 5 MiB"));
-    }
-    let extension = recognise(content)
-        .ok_or_else(|| Error::field("file", "must be a PNG, JPEG, GIF, WebP or SVG picture"))?;
     let found = store::product::find(app.db.write(), key).await?;
     let product = found.ok_or(Error::ProductNotFound)?;
-    let url = keep(app, content, extension).await?;
+    let made = app.workshop.remake(content).await;
+    let made = made.map_err(|error| Error::field("file", error))?;
+    let url = keep(app, &made.content, made.extension).await?;
     if product.images.contains(&url) {
         return Ok(product);
     }
@@ -88,35 +85,4 @@ pub(crate) async fn read(app: &App, name: &str) -> Result<(Vec<u8>, &'static str
 
 fn dir(app: &App) -> PathBuf {
     app.files.join("images")
-}
-
-fn recognise(content: &[u8]) -> Option<&'static str> {
-    let webp = content.len() > 12 && content.starts_with(b"RIFF") && &content[8..12] == b"WEBP";
-    match content {
-        c if c.starts_with(b"\x89PNG\r\n\x1a\n") => Some("png"),
-        c if c.starts_with(b"\xff\xd8\xff") => Some("jpg"),
-        c if c.starts_with(b"GIF87a") || c.starts_with(b"GIF89a") => Some("gif"),
-        _ if webp => Some("webp"),
-        c => {
-            // served with a policy that runs nothing; still, it must look like a picture
-            let text = std::str::from_utf8(c).ok()?.trim_start_matches('\u{feff}').trim_start();
-            (text.starts_with("<svg") || (text.starts_with("<?xml") && text.contains("<svg")))
-                .then_some("svg")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pictures_are_known_by_their_first_bytes() {
-        assert_eq!(recognise(b"\x89PNG\r\n\x1a\n...."), Some("png"));
-        assert_eq!(recognise(b"RIFF\0\0\0\0WEBPVP8 "), Some("webp"));
-        assert_eq!(recognise(b" <svg xmlns='x'/>"), Some("svg"));
-        assert_eq!(recognise(b"<html><svg/></html>"), None);
-        assert_eq!(recognise(b"MZ\x90"), None);
-        assert_eq!(recognise(b""), None);
-    }
 }

@@ -12,7 +12,7 @@ pub(crate) use batch::{Item, Outcome, Written, write_batch, write_many};
 pub(crate) use event::Told;
 
 use crate::app::{App, stock};
-use crate::domain::product::{Change, Patch, Product, create, update};
+use crate::domain::product::{Change, Patch, Product, changes, create, update};
 use crate::error::Error;
 use crate::store;
 
@@ -88,7 +88,9 @@ async fn try_create(
     store::product::insert_many(&tx, std::slice::from_ref(&product))
         .await
         .map_err(|e| taken(e, &product))?;
-    let told = Told { actor, batch: "", quiet: false };
+    let told = Told { actor, batch: "", quiet: false, audited: true };
+    let made = event::entry(None, &product, &changes(None, &product));
+    app.audit.record(&tx, made).await?;
     let mut events = vec![event::created(&product, &told)];
     events.extend(stock::written(app, &tx, std::slice::from_ref(&product), &[], &told).await?);
     app.outbox.append(&tx, events).await?;
@@ -176,7 +178,8 @@ async fn told_and_booked(
     (old, new): (&Product, &Product),
     changes: Vec<Change>,
 ) -> Result<(), Error> {
-    let told = Told { actor, batch: "", quiet: false };
+    let told = Told { actor, batch: "", quiet: false, audited: true };
+    app.audit.record(tx, event::entry(Some(old), new, &changes)).await?;
     let mut events = vec![event::changed(old, new, changes, &told)];
     events.extend(stock::written(app, tx, &[], &[(old, new)], &told).await?);
     app.outbox.append(tx, events).await?;

@@ -4,6 +4,7 @@ mod book;
 mod storeroom;
 
 use sha2::{Digest, Sha256};
+use souk_audit::NewEntry;
 use souk_events::crash;
 use souk_storage::OnConstraint;
 use souk_values::MovementId;
@@ -93,6 +94,11 @@ async fn try_move(
         store::stock::save(&tx, std::slice::from_ref(&shelf)).await?;
         app.outbox.append(&tx, events).await?;
     }
+    let entry = NewEntry::new("stock.moved", format!("product/{}", shelf.id))
+        .change("on_hand", after - movement.quantity, after)
+        .change("kind", "", wish.kind.as_str())
+        .change("reason", "", wish.reason);
+    app.audit.record(&tx, entry).await?;
     store::movement::insert(&tx, &[movement]).await?;
     let answer = encode(&shelf);
     if !wish.key.is_empty() {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use souk_audit::NewEntry;
 use souk_jobs::NewJob;
 use souk_rpc::Violation;
 use souk_storage::OnConstraint;
@@ -103,6 +104,7 @@ impl Upload {
         let params = ImportParams { file: self.path.clone(), ..params };
         self.check(&params).await?;
         let (actor, now) = (params.actor.clone(), app.clock.now());
+        let (file, dry_run) = (params.file_name.clone(), params.dry_run);
         let params = serde_json::to_value(&params).map_err(std::io::Error::other)?;
         let tx = app.db.begin().await?;
         if !key.is_empty()
@@ -116,6 +118,10 @@ impl Upload {
         }
         let job = NewJob { kind: KIND, params, created_by: actor.clone(), run_at: None };
         let id = app.jobs.create(&tx, job).await?;
+        // one entry for the file, one for what became of it: not one for each of a million products
+        let entry = NewEntry::new("import.begun", format!("job/{id}"));
+        let entry = entry.change("file", "", file).change("dry_run", "", dry_run);
+        app.audit.record(&tx, entry).await?;
         if !key.is_empty() {
             let answer = id.to_string().into_bytes();
             store::answer::keep(&tx, &actor, key, hash, answer, now)

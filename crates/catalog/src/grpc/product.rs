@@ -183,7 +183,7 @@ impl ProductService for Products {
         let request = request.into_inner();
         let expected = request.expected_version;
         let product =
-            image::add(&self.app, &actor, &request.key, &request.content, expected).await?;
+            image::add(&self.app, &actor, &request.key, request.content, expected).await?;
         Ok(Response::new(convert::to_proto(&product)))
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use souk_audit::NewEntry;
 use souk_jobs::{ItemResult, Job, JobContext, JobError, JobHandler, Progress};
 use souk_storage::Tx;
 use souk_values::Currency;
@@ -30,6 +31,8 @@ struct Checkpoint {
     staged: bool,
     problems: i64,
     written: i64,
+    /// The audit has its entry.
+    told: bool,
 }
 
 #[async_trait::async_trait]
@@ -56,6 +59,10 @@ impl JobHandler for ImportProducts {
         let mut counts = job.counts.clone();
         import.report(&scratch, &mut at, &mut counts).await?;
         import.write(&scratch, &mut at, &mut counts, &job.id.to_string()).await?;
+        if !at.told && !params.dry_run {
+            at.told = true;
+            import.tell(&scratch, at, &counts, &job.id.to_string()).await?;
+        }
         scratch.remove().await.map_err(retry)?;
         let _ = tokio::fs::remove_file(&params.file).await;
         Ok(())
@@ -147,7 +154,8 @@ impl Import<'_> {
             done += rows;
             let write = async {
                 let tx = self.app.db.begin().await.map_err(|e| JobError::Retry(e.into()))?;
-                let told = Told { actor: &self.params.actor, batch, quiet: false };
+                let actor = &self.params.actor;
+                let told = Told { actor, batch, quiet: false, audited: false };
                 let written = write_batch(self.app, &tx, &items, &told, true).await;
                 for ((item, line), outcome) in items.iter().zip(lines).zip(written.map_err(retry)?)
                 {
@@ -201,6 +209,24 @@ impl Import<'_> {
             self.app.outbox.wake();
         }
         Ok(())
+    }
+
+    /// One entry of the audit for the whole file, by whoever sent it.
+    async fn tell(
+        &self,
+        scratch: &Scratch,
+        at: Checkpoint,
+        counts: &BTreeMap<String, u64>,
+        id: &str,
+    ) -> Result<(), JobError> {
+        let (total, _) = scratch.counts().await.map_err(retry)?;
+        let entry = NewEntry::by_service("catalog", "import.done", format!("job/{id}"));
+        let entry = entry.actor(&self.params.actor);
+        let entry = counts.iter().fold(entry, |entry, (outcome, n)| entry.change(outcome, 0, n));
+        let tx = self.app.db.begin().await.map_err(|e| JobError::Retry(e.into()))?;
+        self.app.audit.record(&tx, entry).await?;
+        let done = OUTCOMES.iter().filter_map(|outcome| counts.get(*outcome)).sum();
+        self.close(tx, &at, counts, Vec::new(), done, total).await
     }
 
     /// The staged products after a place, ready to be written.

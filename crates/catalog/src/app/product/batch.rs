@@ -1,6 +1,7 @@
 //! Many products by SKU in one transaction: created, updated or left alone, each by itself.
 use std::collections::{HashMap, HashSet};
 
+use souk_audit::NewEntry;
 use souk_events::NewEvent;
 use souk_storage::{Tx, violated_constraint};
 use souk_values::{ProductId, Sku};
@@ -9,7 +10,7 @@ use super::event::{self, Told};
 use super::{distinct, missing};
 use crate::app::{App, stock};
 use crate::domain::category::CategoryPath;
-use crate::domain::product::{Change, Patch, Product, create, update};
+use crate::domain::product::{Change, Patch, Product, changes, create, update};
 use crate::error::Error;
 use crate::store;
 
@@ -52,7 +53,7 @@ pub(crate) async fn write_many(
 ) -> Result<Vec<Written>, Error> {
     let batch = uuid::Uuid::now_v7().to_string();
     let batch = if items.len() > SINGLE { batch.as_str() } else { "" };
-    let told = Told { actor, batch, quiet: false };
+    let told = Told { actor, batch, quiet: false, audited: true };
     let mut attempt = 1;
     loop {
         let tx = app.db.begin().await?;
@@ -119,9 +120,16 @@ pub(crate) async fn write_batch(
     };
     let (mut created, updated) = (of(&written, Outcome::Created), of(&written, Outcome::Updated));
     let mut events: Vec<NewEvent> = created.iter().map(|p| event::created(p, told)).collect();
+    let mut entries: Vec<NewEntry> = Vec::new();
+    if told.audited {
+        entries.extend(created.iter().map(|p| event::entry(None, p, &changes(None, p))));
+    }
     let mut changed: Vec<(&Product, &Product)> = Vec::with_capacity(updated.len());
     for new in &updated {
         if let Some((old, changes)) = before.get(&new.id) {
+            if told.audited {
+                entries.push(event::entry(Some(old), new, changes));
+            }
             events.push(event::changed(old, new, changes.clone(), told));
             changed.push((old, new));
         }
@@ -131,6 +139,7 @@ pub(crate) async fn write_batch(
     store::product::insert_many(tx, &created).await?;
     store::product::update_many(tx, &updated).await?;
     events.extend(stock::written(app, tx, &created, &changed, told).await?);
+    app.audit.record_all(tx, entries).await?;
     app.outbox.append(tx, events).await?;
     Ok(written)
 }

@@ -1,4 +1,6 @@
-//! The event of a product change: what changed, by whom, and the state after it.
+//! The event of a product change: what changed, by whom, and the state after it. The audit's entry
+//! is made of the same changes.
+use souk_audit::NewEntry;
 use souk_events::{NewEvent, registry};
 use souk_proto::events::v1::{FieldChange, ProductChanged, ProductState};
 use souk_proto::types::v1::Money;
@@ -15,6 +17,25 @@ pub(crate) struct Told<'a> {
     /// Empty: alone.
     pub(crate) batch: &'a str,
     pub(crate) quiet: bool,
+    /// Each change of a batch is an entry of the audit; else whoever made the batch tells of it by
+    /// one.
+    pub(crate) audited: bool,
+}
+
+/// The entry of the audit about a change. `old`: none for a new product.
+pub(super) fn entry(old: Option<&Product>, new: &Product, changes: &[Change]) -> NewEntry {
+    let kind = old.map_or("created", |old| kind(old, new));
+    let entry = NewEntry::new(&format!("product.{kind}"), format!("product/{}", new.id));
+    let what = |entry: NewEntry, c: &Change| entry.change(c.field, &c.old, &c.new);
+    changes.iter().fold(entry, what)
+}
+
+fn kind(old: &Product, new: &Product) -> &'static str {
+    match (old.active, new.active) {
+        (true, false) => "deleted",
+        (false, true) => "restored",
+        _ => "changed",
+    }
 }
 
 pub(super) fn created(product: &Product, told: &Told<'_>) -> NewEvent {
@@ -28,10 +49,11 @@ pub(super) fn changed(
     changes: Vec<Change>,
     told: &Told<'_>,
 ) -> NewEvent {
-    let (event_type, kind) = match (old.active, new.active) {
-        (true, false) => (registry::PRODUCT_DELETED, "deleted"),
-        (false, true) => (registry::PRODUCT_RESTORED, "restored"),
-        _ => (registry::PRODUCT_CHANGED, "changed"),
+    let kind = kind(old, new);
+    let event_type = match kind {
+        "deleted" => registry::PRODUCT_DELETED,
+        "restored" => registry::PRODUCT_RESTORED,
+        _ => registry::PRODUCT_CHANGED,
     };
     let old_slug = (old.slug != new.slug).then(|| old.slug.to_string());
     event(event_type, kind, new, changes, told, old_slug)

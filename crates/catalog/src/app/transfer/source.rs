@@ -1,7 +1,7 @@
 //! Reading a product file row by row, whatever its size.
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::domain::import::layout::{self, Layout};
@@ -13,7 +13,7 @@ const MAX_ROW: usize = 1024 * 1024;
 
 /// A file being read.
 pub(crate) struct Source {
-    csv: csv::Reader<BufReader<File>>,
+    csv: csv::Reader<BufReader<Box<dyn Read + Send>>>,
     layout: Layout,
     /// The first row of the next group, read ahead.
     ahead: Option<Row>,
@@ -27,6 +27,14 @@ impl Source {
     /// Opens the file and understands its header.
     pub(crate) fn open(path: &Path, mapping: &BTreeMap<String, String>) -> Result<Self, String> {
         let file = File::open(path).map_err(|e| format!("cannot be read: {e}"))?;
+        Self::of(Box::new(file), mapping)
+    }
+
+    /// Understands the header of what is a file, or looks like one.
+    pub(crate) fn of(
+        file: Box<dyn Read + Send>,
+        mapping: &BTreeMap<String, String>,
+    ) -> Result<Self, String> {
         let mut file = BufReader::with_capacity(256 * 1024, file);
         skip_mark(&mut file);
         let mut csv = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(file);
@@ -134,14 +142,9 @@ fn text(cell: &[u8]) -> String {
 }
 
 /// Spreadsheets put a byte order mark in front.
-fn skip_mark(file: &mut BufReader<File>) {
-    use std::io::{BufRead, Seek};
-    if !file.fill_buf().is_ok_and(|start| start.starts_with(b"\xef\xbb\xbf")) {
-        return;
-    }
-    let mut mark = [0; 3];
-    if file.read_exact(&mut mark).is_err() {
-        let _ = file.rewind();
+fn skip_mark(file: &mut impl BufRead) {
+    if file.fill_buf().is_ok_and(|start| start.starts_with(b"\xef\xbb\xbf")) {
+        file.consume(3);
     }
 }
 
