@@ -7,6 +7,7 @@ mod domain;
 mod app;
 mod store;
 
+mod clients;
 mod grpc;
 mod jobs;
 
@@ -18,11 +19,15 @@ use futures::future::BoxFuture;
 use souk_service::{Frame, Parts, Service};
 use souk_storage::Migrations;
 
+pub use app::personal::keeper;
 pub use app::{App, Surroundings};
-pub use config::{Argon2Config, Config};
+pub use config::{
+    AdminSecondFactor, Argon2Config, Brake, Config, Delays, GroupActions, PersonalData,
+    Registration,
+};
 pub use error::Error;
 pub use grpc::{METHODS, routes};
-pub use jobs::schedules;
+pub use jobs::{handlers, schedules};
 
 /// The service.
 pub struct Accounts;
@@ -38,18 +43,29 @@ impl Service for Accounts {
 
     fn build(frame: Frame, config: Config) -> BoxFuture<'static, anyhow::Result<Parts>> {
         async move {
-            let signing_key = frame.settings().secrets.signing_key.clone();
+            let secrets = frame.settings().secrets.clone();
             let around = Surroundings {
                 db: frame.db()?,
                 outbox: frame.outbox(),
+                audit: frame.audit()?,
+                jobs: frame.jobs()?,
                 clock: frame.clock(),
                 verifier: frame.verifier(),
+                shop_name: frame.settings().shop.name.clone(),
+                keepers: frame.keepers(),
             };
-            let app = App::new(around, config, signing_key.reveal())?;
+            let app = App::new(
+                around,
+                config,
+                secrets.signing_key.reveal(),
+                secrets.previous_signing_key.reveal(),
+            )?;
             Ok(Parts {
                 grpc: Some(routes(&app)),
                 methods: METHODS,
                 schedules: schedules(&app),
+                jobs: handlers(&app),
+                personal: Some(keeper(&app)),
                 ..Parts::default()
             })
         }

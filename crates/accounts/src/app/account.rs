@@ -4,20 +4,27 @@ use souk_auth::Caller;
 use souk_values::UserId;
 
 use self::check::check_own;
+use super::credential::end_letters;
 use super::event::{Kind, user};
-use super::{App, password::Check};
+use super::session::{Ended, end_all};
+use super::{App, entry, password::Check};
 use crate::Error;
 use crate::domain::account::{Fields, Password};
 use crate::domain::role::CUSTOMER;
+use crate::domain::session::Reason;
 use crate::store::account::Model;
-use crate::store::{account, idempotency, role, session};
+use crate::store::{account, idempotency, role};
 
 mod change;
 mod check;
+mod power;
+mod switch;
 
 pub(super) use change::apply;
 pub(crate) use check::{check_change, check_me, check_new};
 pub(super) use check::{parse, refuse};
+pub(super) use power::check_power;
+pub(super) use switch::{remove, switch};
 
 /// Makes a user. The same `key` with the same fields answers the same user again.
 pub(crate) async fn create(
@@ -27,7 +34,10 @@ pub(crate) async fn create(
     key: &str,
 ) -> Result<Model, Error> {
     let changes = check_new(app, caller, &fields, key).await?;
-    let hash = app.passwords.hash(changes.password.as_ref().map_or("", Password::reveal)).await?;
+    let hash = match &fields.password_hash {
+        Some(hash) => hash.clone(),
+        None => app.passwords.hash(changes.password.as_ref().map_or("", Password::reveal)).await?,
+    };
     let made = blank(app, hash);
     let made = apply(&changes, None, made).0;
 
@@ -44,9 +54,10 @@ pub(crate) async fn create(
             return account::find(&tx, earlier).await?.ok_or(Error::UserNotFound);
         }
     }
+    power::check_made(app, &tx, caller, &made).await?;
     account::insert(&tx, made.clone()).await?;
     let event = user(Kind::Created, &made, &[], caller.actor());
-    app.commit(tx, event).await?;
+    app.commit(tx, (event, entry::user("user.created", None, &made))).await?;
     tracing::info!(user.id = %made.id, user.role = made.role, "user created");
     Ok(made)
 }
@@ -81,6 +92,7 @@ pub(crate) async fn update(
     if named.is_empty() {
         return Ok(before);
     }
+    power::check_change(app, &tx, caller, &before, &after, &named).await?;
     if before.is_active_admin()
         && !after.is_active_admin()
         && !account::is_other_admin(&tx, id).await?
@@ -91,13 +103,17 @@ pub(crate) async fn update(
     after.version = before.version + 1;
     after.updated_at = now;
     account::update(&tx, &after, before.version).await?;
-    let mut ended = Vec::new();
-    if named.contains(&"password") || named.contains(&"role") || !after.active {
-        ended = session::end_all(&tx, id, now).await?;
+    if named.contains(&"password") || named.contains(&"email") || !after.active {
+        end_letters(&tx, id, now).await?;
     }
-    let event = user(Kind::Changed, &after, &named, caller.actor());
-    app.commit(tx, event).await?;
-    app.revoke(&ended);
+    let mut events = vec![user(Kind::Changed, &after, &named, caller.actor())];
+    let mut ended = Ended::default();
+    if let Some(reason) = ends_sessions(&after, &named) {
+        ended = end_all(app, &tx, id, None, reason).await?;
+    }
+    events.append(&mut ended.events);
+    app.commit(tx, (events, entry::user("user.changed", Some(&before), &after))).await?;
+    app.revoke(&ended.ids);
     tracing::info!(user.id = %id, fields = ?named, "user changed");
     Ok(after)
 }
@@ -126,17 +142,11 @@ pub(crate) async fn delete(
     let before = account::find_for_update(&tx, id).await?.filter(|account| account.active);
     let before = before.ok_or(Error::UserNotFound)?;
     check_version(&before, expected)?;
-    if before.is_active_admin() && !account::is_other_admin(&tx, id).await? {
-        return Err(Error::LastAdmin);
-    }
-    let now = app.clock.now();
-    let seen = before.version;
-    let after = Model { active: false, version: seen + 1, updated_at: now, ..before };
-    account::update(&tx, &after, seen).await?;
-    let ended = session::end_all(&tx, id, now).await?;
-    let event = user(Kind::Deleted, &after, &["active"], caller.actor());
-    app.commit(tx, event).await?;
-    app.revoke(&ended);
+    check_power(&tx, caller, &before).await?;
+    let actor = caller.actor();
+    let (after, ended) = switch(app, &tx, before, false, Kind::Deleted, &actor).await?;
+    app.commit_all(tx, ended.events).await?;
+    app.revoke(&ended.ids);
     tracing::info!(user.id = %id, "user deleted");
     Ok(after)
 }
@@ -158,6 +168,20 @@ pub(super) fn blank(app: &App, password_hash: String) -> Model {
         version: 1,
         created_at: now,
         updated_at: now,
+        last_login_at: None,
+    }
+}
+
+/// Whether nobody may stay logged in after these changes, and why.
+fn ends_sessions(after: &Model, named: &[&str]) -> Option<Reason> {
+    if !after.active {
+        Some(Reason::Blocked)
+    } else if named.contains(&"password") {
+        Some(Reason::Password)
+    } else if named.contains(&"role") {
+        Some(Reason::Role)
+    } else {
+        None
     }
 }
 
@@ -172,7 +196,11 @@ fn check_version(account: &Model, expected: Option<u64>) -> Result<(), Error> {
 
 /// The fields of a request in one unambiguous spelling.
 fn canonical(fields: &Fields) -> Vec<u8> {
-    let Fields { username, email, full_name, password, role, active } = fields;
-    let text = serde_json::json!([username, email, full_name, password, role, active]);
+    let Fields { username, email, full_name, password, role, active, password_hash: hash } = fields;
+    let mut text = serde_json::json!([username, email, full_name, password, role, active]);
+    // keys that were used before there were hashes stand for the same requests
+    if let (Some(hash), Some(words)) = (hash, text.as_array_mut()) {
+        words.push(serde_json::json!(hash));
+    }
     text.to_string().into_bytes()
 }

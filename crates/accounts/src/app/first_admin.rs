@@ -4,7 +4,7 @@ use souk_auth::Caller;
 
 use super::account::{blank, parse, refuse};
 use super::event::{Kind, user};
-use super::{App, password};
+use super::{App, entry, password};
 use crate::Error;
 use crate::domain::account::{Fields, Password};
 use crate::domain::role::ADMIN;
@@ -53,7 +53,7 @@ pub(crate) async fn create(
     }
     account::insert(&tx, account.clone()).await?;
     let event = user(Kind::Created, &account, &[], caller.actor());
-    app.commit(tx, event).await?;
+    app.commit(tx, (event, entry::user("user.created", None, &account))).await?;
     tracing::info!(user.id = %account.id, "first admin created");
     Ok(Some(FirstAdmin { account, password: random }))
 }

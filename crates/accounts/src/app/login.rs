@@ -1,16 +1,24 @@
 //! Logging in: who it is, whether they may try, whether the password is right.
 
 use souk_rpc::Violation;
-use souk_values::fold;
+use souk_storage::Tx;
+use souk_values::{SessionId, UserId, fold};
 
-use super::keys::RefreshToken;
+use super::keys::{RefreshToken, SessionSecret};
 use super::password::Check;
+use super::second_factor::{Passed, check_login};
+use super::session::{Ended, letter};
 use super::tokens::{Issued, issue};
-use super::{App, Keys};
+use super::{App, Keys, block, brake, entry, event};
 use crate::Error;
-use crate::domain::{brake, session::network};
+use crate::domain::device;
+use crate::domain::session::{Reason, network};
 use crate::store::account::Model;
+use crate::store::session::Model as Session;
 use crate::store::{self, account, newest, refresh_token, session};
+
+/// Letters about sessions that one login ends: more than one only when the bound was lowered.
+const LETTERS: usize = 5;
 
 /// What somebody typed.
 pub(crate) struct Attempt {
@@ -21,6 +29,15 @@ pub(crate) struct Attempt {
     pub(crate) address: String,
     /// The other name of the same account; empty when none was typed.
     pub(crate) also_login: String,
+    pub(crate) remember: bool,
+    /// What the client calls itself.
+    pub(crate) device: String,
+    /// Of the app, or a recovery code; empty when none was typed.
+    pub(crate) second_factor_code: String,
+    /// From an earlier login on this device, or empty.
+    pub(crate) device_token: String,
+    /// A browser, which keeps a secret in a cookie.
+    pub(crate) cookie: bool,
 }
 
 /// Opens a session. Unknown, inactive and wrong look the same and take as long.
@@ -28,81 +45,153 @@ pub(crate) async fn login(app: &App, attempt: Attempt) -> Result<Issued, Error> 
     check(&attempt)?;
     let found = find(app, &attempt).await?;
     let subject = subject(&app.keys, &attempt, found.as_ref());
-    let _turn = app.turns.wait(&subject).await?;
-    let now = app.clock.now();
-    if let Some(until) = store::brake::until(newest(&app.db), &subject).await?
-        && now < until
-    {
-        return Err(Error::TooManyAttempts {
-            retry_after: (until - now).to_std().unwrap_or_default(),
-        });
-    }
-    let stored = found.as_ref().map(|account| account.password_hash.as_str());
-    let check = app.passwords.check(&attempt.password, stored).await?;
-    match found {
-        Some(account) if account.active && check != Check::Wrong => {
-            open(app, account, &attempt, check, &subject).await
+    let named = found.as_ref().map(|account| account.id);
+    let tried = match brake::admit(app, subject, &attempt.address).await {
+        Ok(tried) => tried,
+        Err(error) => {
+            app.audit.note_some(entry::not_logged_in(named, &error, &attempt));
+            return Err(error);
         }
-        _ => Err(fail(app, &attempt, &subject).await?),
+    };
+    // whoever had the turn before may have made the hash stronger; nobody is looked for as well, for
+    // the time that it takes
+    let id = named.unwrap_or_else(UserId::new);
+    let found = account::find(newest(&app.db), id).await?;
+    let stored = found.as_ref().map(|account| account.password_hash.as_str());
+    let opened = match (found.as_ref(), app.passwords.check(&attempt.password, stored).await) {
+        (_, Err(error)) => Err(error),
+        (Some(account), Ok(check)) if account.active && check != Check::Wrong => {
+            open(app, account, &attempt, check, &tried).await
+        }
+        _ => {
+            tried.failed(app).await?;
+            let error = Error::InvalidCredentials;
+            app.audit.note_some(entry::not_logged_in(named, &error, &attempt));
+            return Err(error);
+        }
+    };
+    if let Err(error) = &opened {
+        app.audit.note_some(entry::not_logged_in(named, error, &attempt));
+        // the password was right, or nobody looked at it
+        tried.withdraw(app).await?;
     }
+    opened
 }
 
 /// The password was right a moment ago: a session, unless the account changed since.
 async fn open(
     app: &App,
-    seen: Model,
+    seen: &Model,
     attempt: &Attempt,
     check: Check,
-    subject: &str,
+    tried: &brake::Attempt<'_>,
 ) -> Result<Issued, Error> {
     let stronger = match check {
         Check::RightButDated => Some(app.passwords.hash(&attempt.password).await?),
         Check::Right | Check::Wrong => None,
     };
+    block::refuse(newest(&app.db), seen.id, app.clock.now()).await?;
+    // a code is used up, and a wrong one counted, in a transaction of its own
+    let passed = check_login(app, seen, &attempt.second_factor_code).await?;
     let tx = app.db.begin().await?;
+    // one login of an account at a time, so that its sessions are counted rightly
     let account = account::find_for_update(&tx, seen.id).await?;
     let account = account.filter(|a| a.active && a.password_hash == seen.password_hash);
     let account = account.ok_or(Error::InvalidCredentials)?;
     if let Some(hash) = stronger {
         account::rehash(&tx, account.id, hash).await?;
     }
-    store::brake::release(&tx, subject).await?;
     let now = app.clock.now();
-    let days = chrono::TimeDelta::days(i64::from(app.config.refresh_token_days));
-    let opened = session::Model {
-        id: souk_values::SessionId::new(),
+    block::refuse(&tx, account.id, now).await?;
+    tried.passed(&tx).await?;
+    let before = session::not_ended(&tx, account.id).await?;
+    let came_before = account.last_login_at.is_some() || !before.is_empty();
+    let Ended { ids: ended, mut events } = make_room(app, &tx, &account, before).await?;
+    account::note_login(&tx, account.id, now).await?;
+
+    let secret = attempt.cookie.then(SessionSecret::random);
+    let is_staff = !store::role::all(&tx).await?.permissions(&account.role).is_empty();
+    let opened = Session {
+        id: SessionId::new(),
         account_id: account.id,
         created_at: now,
         last_used_at: now,
-        expires_at: now + days,
+        expires_at: app.limits().end(now, is_staff),
         ended_at: None,
+        device: device::clean(&attempt.device),
+        network: place(attempt),
+        remember: attempt.remember,
+        secret_hash: secret.as_ref().map(SessionSecret::hash),
+        second_factor_at: (passed == Passed::Given).then_some(now),
     };
-    let token = RefreshToken::random();
-    let issued = refresh_token::Model {
-        hash: token.hash(),
-        session_id: opened.id,
-        issued_at: now,
-        used_at: None,
-    };
-    let answer = issue(app, &tx, account, opened.id, token).await?;
-    session::insert(&tx, opened).await?;
-    refresh_token::insert(&tx, issued).await?;
-    tx.commit().await?;
-    Ok(answer)
+    if came_before && !app.keys.is_device(account.id, &attempt.device_token) {
+        events.extend(letter(app, &tx, &opened, None).await?);
+    }
+    let device_token = app.keys.device(account.id);
+    session::insert(&tx, opened.clone()).await?;
+    let mut issued = issue(app, &tx, account, &opened).await?;
+    issued.device_token = device_token;
+    match secret {
+        Some(secret) => issued.session_secret = secret.reveal(),
+        None => issued.refresh_token = first_token(&tx, &opened).await?,
+    }
+    let told = entry::logged_in(seen.id, opened.id, attempt);
+    app.commit(tx, (events, told)).await?;
+    app.revoke(&ended);
+    Ok(issued)
 }
 
-/// Counts the failure; answers what the caller is told.
-async fn fail(app: &App, attempt: &Attempt, subject: &str) -> Result<Error, Error> {
-    let tx = app.db.begin().await?;
-    let failures = store::brake::fail(&tx, subject, app.clock.now()).await?;
-    tx.commit().await?;
-    let delay = brake::delay(failures);
-    if !delay.is_zero() {
-        let network = network(&attempt.address).unwrap_or_default();
-        let delay_s = delay.as_secs();
-        tracing::warn!(login.subject = subject, failures, delay_s, network, "login braked");
+/// Where somebody is, for lists and letters; known also when no brake is to count it.
+fn place(attempt: &Attempt) -> String {
+    let beside = souk_rpc::current().client.unwrap_or_default();
+    let beside = || network(beside.split('/').next().unwrap_or_default());
+    network(&attempt.address).or_else(beside).unwrap_or_default()
+}
+
+/// Ends what is over, and of what lives as much as the bound asks for: what was used longest ago.
+async fn make_room(
+    app: &App,
+    tx: &Tx,
+    account: &Model,
+    sessions: Vec<Session>,
+) -> Result<Ended, Error> {
+    let (limits, now) = (app.limits(), app.clock.now());
+    let is_live = |session: &Session| session.is_live(&limits, now);
+    let (live, over): (Vec<Session>, Vec<Session>) = sessions.into_iter().partition(is_live);
+    if !over.is_empty() {
+        session::end_over(tx, account.id, &limits, now).await?;
     }
-    Ok(Error::InvalidCredentials)
+    let most = usize::try_from(app.config.max_devices).unwrap_or(usize::MAX);
+    let too_many = (live.len() + 1).saturating_sub(most);
+    let mut evicted = Vec::new();
+    for session in live.into_iter().take(too_many) {
+        // another may have ended it meanwhile, and told so
+        if session::end(tx, session.id, now).await? {
+            evicted.push(session);
+        }
+    }
+    let ids: Vec<SessionId> = evicted.iter().map(|session| session.id).collect();
+    let mut events = event::sessions_ended(account.id, &ids, Reason::Evicted);
+    for session in evicted.iter().rev().take(LETTERS) {
+        events.extend(letter(app, tx, session, Some(Reason::Evicted)).await?);
+    }
+    if !ids.is_empty() {
+        tracing::info!(user.id = %account.id, sessions = ids.len(), "sessions ended for a newer one");
+    }
+    Ok(Ended { ids, events })
+}
+
+/// The refresh token that a session begins with.
+async fn first_token(tx: &Tx, session: &Session) -> Result<String, Error> {
+    let token = RefreshToken::random();
+    let row = refresh_token::Model {
+        hash: token.hash(),
+        session_id: session.id,
+        issued_at: session.created_at,
+        used_at: None,
+    };
+    refresh_token::insert(tx, row).await?;
+    Ok(token.reveal())
 }
 
 fn check(attempt: &Attempt) -> Result<(), Error> {
@@ -131,9 +220,13 @@ async fn find(app: &App, attempt: &Attempt) -> Result<Option<Model>, Error> {
 }
 
 /// Whose failures are counted together: an account's under all its names, a stranger's by what was
-/// typed.
+/// typed. Devices that the account's owner used before count apart: whoever guesses elsewhere does
+/// not lock them out.
 fn subject(keys: &Keys, attempt: &Attempt, found: Option<&Model>) -> String {
     match found {
+        Some(account) if keys.is_device(account.id, &attempt.device_token) => {
+            format!("{}:known", account.id)
+        }
         Some(account) => account.id.to_string(),
         None => {
             let typed = [&attempt.login, &attempt.also_login].map(|login| fold(login.trim()));

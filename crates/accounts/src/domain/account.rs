@@ -1,8 +1,17 @@
 //! What a person's fields may be.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use souk_values::{EmailAddress, fold};
+
+use super::common_password::is_common;
+use super::word::{check_address, check_username};
+
+/// What everybody knows who knows the shop.
+const SHOP: &str = "souk";
+/// Characters of a password that nobody could guess from the account.
+const PASSWORD_LEAST: usize = 8;
 
 /// 3 to 32 letters, digits and `._-`. Two that look alike (case, Unicode form) are the same person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +79,8 @@ impl FullName {
     }
 }
 
-/// 8 to 256 characters of any kind. Length is the rule, composition is not (NIST SP 800-63B
-/// 3.1.1.2).
+/// 8 to 256 characters of any kind, and none that everybody tries. Length is the rule, composition
+/// is not (NIST SP 800-63B 3.1.1.2).
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password(String);
 
@@ -81,23 +90,36 @@ pub(crate) enum PasswordError {
     TooShort,
     #[error("must have at most 256 characters")]
     TooLong,
-    #[error("must not be the username or the e-mail address")]
+    #[error("is one of the passwords that are used most")]
+    Common,
+    #[error("must have 8 characters besides the username, the e-mail address and the shop's name")]
     Told,
 }
 
 impl Password {
     pub(crate) fn parse(text: &str) -> Result<Self, PasswordError> {
         match text.chars().count() {
-            0..8 => Err(PasswordError::TooShort),
-            8..=256 => Ok(Self(text.to_owned())),
+            0..PASSWORD_LEAST => Err(PasswordError::TooShort),
+            PASSWORD_LEAST..=256 if is_common(&fold(text)) => Err(PasswordError::Common),
+            PASSWORD_LEAST..=256 => Ok(Self(text.to_owned())),
             _ => Err(PasswordError::TooLong),
         }
     }
 
-    /// Refuses what everybody knows who knows the account.
+    /// Refuses what everybody guesses who knows the account: words of its own do not count, and
+    /// what is left must be a password.
     pub(crate) fn check_against(&self, username: &str, email: &str) -> Result<(), PasswordError> {
-        let told = [username, email].map(fold).contains(&fold(&self.0));
-        if told { Err(PasswordError::Told) } else { Ok(()) }
+        let local = email.rsplit_once('@').map_or(email, |(local, _)| local);
+        let mut words = [username, email, local, SHOP].map(fold);
+        // one may be part of another
+        words.sort_by_key(|word| Reverse(word.chars().count()));
+        let whole = fold(&self.0);
+        let mut rest = whole.clone();
+        for word in words.iter().filter(|word| word.chars().count() >= 3) {
+            rest = rest.replace(word.as_str(), "");
+        }
+        let guessable = rest.chars().count() < PASSWORD_LEAST || is_common(&rest);
+        if rest != whole && guessable { Err(PasswordError::Told) } else { Ok(()) }
     }
 
     pub(crate) fn reveal(&self) -> &str {
@@ -120,6 +142,8 @@ pub(crate) struct Fields {
     pub(crate) password: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) active: Option<bool>,
+    /// Of a password that nobody here knows: from the operator only.
+    pub(crate) password_hash: Option<String>,
 }
 
 /// What a caller wishes, as far as fields can tell by themselves.
@@ -141,6 +165,17 @@ impl Changes {
         let email = self.email.as_ref().map_or(email, EmailAddress::as_str);
         let error = self.password.as_ref()?.check_against(username, email).err()?;
         Some(Broken::new("password", error))
+    }
+
+    /// Names that nobody gives themselves. Whom somebody else called so may stay it: `username` and
+    /// `email` are what they are called now.
+    pub(crate) fn not_to_be_taken(&self, username: &str, email: &str) -> Vec<Broken> {
+        let name = self.username.as_ref().filter(|new| new.folded() != fold(username));
+        let address = self.email.as_ref().filter(|new| new.folded() != fold(email));
+        let name = name.and_then(|name| check_username(name.as_str()).err());
+        let address = address.and_then(|address| check_address(address.as_str()).err());
+        let broken = [("username", name), ("email", address)].into_iter();
+        broken.filter_map(|(field, error)| Some(Broken::new(field, error?))).collect()
     }
 }
 

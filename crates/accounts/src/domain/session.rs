@@ -1,4 +1,4 @@
-//! What the use of a refresh token means.
+//! How long sessions last, why they end, and what the use of a refresh token means.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,63 @@ pub(crate) fn judge(used_at: DateTime<Utc>, now: DateTime<Utc>) -> Reuse {
     if now - used_at <= GRACE { Reuse::Repeated } else { Reuse::Stolen }
 }
 
-/// The network of a client's address, for the log: not one person's, but enough to see an attack.
+/// How long a session lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Without a visit, unless it is remembered.
+    pub(crate) idle: TimeDelta,
+    /// In all, of those who hold no permission.
+    pub(crate) customer: TimeDelta,
+    /// In all, of those who hold any.
+    pub(crate) staff: TimeDelta,
+}
+
+impl Limits {
+    /// When a session that began then is over at the latest.
+    pub(crate) fn end(&self, began: DateTime<Utc>, is_staff: bool) -> DateTime<Utc> {
+        began + if is_staff { self.staff.min(self.customer) } else { self.customer }
+    }
+
+    /// Whether nobody came for too long.
+    pub(crate) fn is_idle(&self, used: DateTime<Utc>, remember: bool, now: DateTime<Utc>) -> bool {
+        !remember && now - used >= self.idle
+    }
+}
+
+/// Why sessions ended: the word of `SessionEnded`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Logout,
+    /// By their owner, from another device.
+    Ended,
+    /// For a newer one.
+    Evicted,
+    /// A refresh token came twice.
+    Reused,
+    Password,
+    Role,
+    /// The account was blocked, deactivated or deleted.
+    Blocked,
+    SecondFactor,
+}
+
+impl Reason {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Ended => "ended",
+            Self::Evicted => "evicted",
+            Self::Reused => "reused",
+            Self::Password => "password",
+            Self::Role => "role",
+            Self::Blocked => "blocked",
+            Self::SecondFactor => "second_factor",
+        }
+    }
+}
+
+/// The network of a client's address, for log and list: not one person's, but enough to see an
+/// attack.
 pub(crate) fn network(address: &str) -> Option<String> {
     match address.parse::<IpAddr>().ok()?.to_canonical() {
         IpAddr::V4(v4) => {
@@ -46,6 +102,33 @@ mod tests {
         assert_eq!(judge(then, then), Reuse::Repeated);
         assert_eq!(judge(then, then + TimeDelta::seconds(10)), Reuse::Repeated);
         assert_eq!(judge(then, then + TimeDelta::milliseconds(10_001)), Reuse::Stolen);
+    }
+
+    const LIMITS: Limits = Limits {
+        idle: TimeDelta::minutes(30),
+        customer: TimeDelta::days(30),
+        staff: TimeDelta::hours(12),
+    };
+
+    #[test]
+    fn half_an_hour_without_a_visit_ends_what_is_not_remembered() {
+        let then = DateTime::UNIX_EPOCH;
+        let after = |seconds| then + TimeDelta::seconds(seconds);
+        for (seconds, over) in
+            [(0, false), (1795, false), (1799, false), (1800, true), (1805, true)]
+        {
+            assert_eq!(LIMITS.is_idle(then, false, after(seconds)), over, "{seconds}");
+            assert!(!LIMITS.is_idle(then, true, after(seconds)));
+        }
+    }
+
+    #[test]
+    fn power_lasts_half_a_day_and_never_longer_than_customers() {
+        let then = DateTime::UNIX_EPOCH;
+        assert_eq!(LIMITS.end(then, true), then + TimeDelta::hours(12));
+        assert_eq!(LIMITS.end(then, false), then + TimeDelta::days(30));
+        let short = Limits { customer: TimeDelta::hours(1), ..LIMITS };
+        assert_eq!(short.end(then, true), then + TimeDelta::hours(1));
     }
 
     #[test]

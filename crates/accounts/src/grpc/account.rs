@@ -153,7 +153,7 @@ impl AccountService for Door {
 }
 
 impl Door {
-    async fn user(&self, account: Result<Model, Error>) -> Answer<pb::User> {
+    pub(super) async fn user(&self, account: Result<Model, Error>) -> Answer<pb::User> {
         let account = account.map_err(status)?;
         let roles = store::role::all(newest(self.app.db())).await.map_err(status)?;
         Ok(Response::new(with_roles(&account, &roles)))
@@ -197,10 +197,10 @@ fn user_id(text: &str) -> Result<UserId, Error> {
     text.parse().map_err(|_| Error::UserNotFound)
 }
 
-fn from_proto(fields: Option<pb::UserFields>) -> Fields {
-    let pb::UserFields { username, email, full_name, password, role, active } =
+pub(super) fn from_proto(fields: Option<pb::UserFields>) -> Fields {
+    let pb::UserFields { username, email, full_name, password, role, active, password_hash } =
         fields.unwrap_or_default();
-    Fields { username, email, full_name, password, role, active }
+    Fields { username, email, full_name, password, role, active, password_hash }
 }
 
 fn with_roles(account: &Model, roles: &Roles) -> pb::User {

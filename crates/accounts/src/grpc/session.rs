@@ -9,7 +9,7 @@ use super::account::to_proto as user_to_proto;
 use super::{Door, status};
 use crate::app::login::{Attempt, login};
 use crate::app::logout::logout;
-use crate::app::tokens::{Issued, refresh};
+use crate::app::tokens::{Issued, refresh, resume};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -31,8 +31,18 @@ impl SessionService for Door {
     }
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Answer<pb::LogoutResponse> {
-        logout(&self.app, &request.into_inner().refresh_token).await.map_err(status)?;
+        let pb::LogoutRequest { refresh_token, session_secret } = request.into_inner();
+        logout(&self.app, &refresh_token, &session_secret).await.map_err(status)?;
         Ok(Response::new(pb::LogoutResponse {}))
+    }
+
+    async fn resume_session(
+        &self,
+        request: Request<pb::ResumeSessionRequest>,
+    ) -> Answer<pb::SessionTokens> {
+        let pb::ResumeSessionRequest { session_secret, address } = request.into_inner();
+        let issued = resume(&self.app, &session_secret, &address).await.map_err(status)?;
+        Ok(Response::new(to_proto(issued)))
     }
 
     async fn get_keys(&self, _request: Request<pb::GetKeysRequest>) -> Answer<pb::GetKeysResponse> {
@@ -43,16 +53,31 @@ impl SessionService for Door {
 }
 
 fn from_proto(request: pb::LoginRequest) -> Attempt {
-    let pb::LoginRequest { login, password, address, also_login } = request;
-    Attempt { login, password, address, also_login }
+    Attempt {
+        login: request.login,
+        password: request.password,
+        address: request.address,
+        also_login: request.also_login,
+        remember: request.remember,
+        device: request.device,
+        second_factor_code: request.second_factor_code,
+        device_token: request.device_token,
+        cookie: request.cookie,
+    }
 }
 
-fn to_proto(issued: Issued) -> pb::SessionTokens {
+pub(super) fn to_proto(issued: Issued) -> pb::SessionTokens {
     let user = user_to_proto(&issued.account, issued.permissions);
     pb::SessionTokens {
         access_token: issued.access_token,
         refresh_token: issued.refresh_token,
         expires_in_s: issued.expires_in_s,
         user: Some(user),
+        session_id: issued.session.to_string(),
+        device_token: issued.device_token,
+        session_secret: issued.session_secret,
+        enrolment_required: issued.enrolment_required,
+        session_expires_at_us: issued.session_expires_at.timestamp_micros(),
+        remember: issued.remember,
     }
 }

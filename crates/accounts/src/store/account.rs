@@ -1,11 +1,13 @@
 //! The table `account`: people, also those who left.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, LikeExpr};
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, LikeExpr, SelectStatement};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, SqlErr};
+use souk_rpc::Violation;
 use souk_storage::{Tx, violated_constraint};
 use souk_values::{Cursor, Page, UserId, fold};
 
+use super::block;
 use crate::Error;
 use crate::domain::role::ADMIN;
 
@@ -28,6 +30,8 @@ pub(crate) struct Model {
     pub(crate) version: i64,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) updated_at: DateTimeUtc,
+    /// None: never logged in.
+    pub(crate) last_login_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -62,6 +66,19 @@ pub(crate) async fn find_by_login(
 ) -> Result<Option<Model>, DbErr> {
     let column = if login.contains('@') { Column::EmailFolded } else { Column::UsernameFolded };
     Entity::find().filter(column.eq(fold(login.trim()))).one(db).await
+}
+
+/// Who has this address, in its folded form.
+pub(crate) async fn find_by_address(
+    db: &impl ConnectionTrait,
+    folded: &str,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::EmailFolded.eq(folded)).one(db).await
+}
+
+/// Whether somebody has this name, in its folded form.
+pub(crate) async fn is_username(db: &impl ConnectionTrait, folded: &str) -> Result<bool, DbErr> {
+    Ok(Entity::find().filter(Column::UsernameFolded.eq(folded)).limit(1).one(db).await?.is_some())
 }
 
 /// Which part of the people is asked for.
@@ -110,15 +127,33 @@ pub(crate) async fn active_with_roles(
     query.order_by_asc(Column::Id).all(db).await
 }
 
+/// Whether anybody has this role, active or not.
+pub(crate) async fn has_role(db: &impl ConnectionTrait, role: &str) -> Result<bool, DbErr> {
+    Ok(Entity::find().filter(Column::Role.eq(role)).limit(1).one(db).await?.is_some())
+}
+
+/// Everybody with this role, active or not, as a part of another query.
+pub(crate) fn ids_of_role(role: &str) -> SelectStatement {
+    Entity::find().select_only().column(Column::Id).filter(Column::Role.eq(role)).into_query()
+}
+
+/// Locks everybody with this role until the transaction ends: no login slips in between.
+pub(crate) async fn lock_role(tx: &Tx, role: &str) -> Result<(), DbErr> {
+    let ids = Entity::find().select_only().column(Column::Id).filter(Column::Role.eq(role));
+    let ids = ids.order_by_asc(Column::Id).lock_exclusive();
+    ids.into_tuple::<UserId>().all(tx).await.map(|_| ())
+}
+
 /// Whether there is anybody, active or not.
 pub(crate) async fn is_anybody(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
     Ok(Entity::find().limit(1).one(db).await?.is_some())
 }
 
-/// Whether another active admin than this one is left; under
+/// Whether another active admin than this one is left, whom no block shuts out; under
 /// [`lock_admins`](super::role::lock_admins).
 pub(crate) async fn is_other_admin(tx: &Tx, id: UserId) -> Result<bool, DbErr> {
     let query = Entity::find().filter(Column::Role.eq(ADMIN)).filter(Column::Active.eq(true));
+    let query = query.filter(Column::Id.not_in_subquery(block::shut_out()));
     Ok(query.filter(Column::Id.ne(id)).limit(1).one(tx).await?.is_some())
 }
 
@@ -156,9 +191,53 @@ pub(crate) async fn rehash(tx: &Tx, id: UserId, hash: String) -> Result<(), DbEr
     query.filter(Column::Id.eq(id)).exec(tx).await.map(|_| ())
 }
 
+/// Somebody logged in: nothing that anybody sees changes.
+pub(crate) async fn note_login(tx: &Tx, id: UserId, now: DateTimeUtc) -> Result<(), DbErr> {
+    let query = Entity::update_many().col_expr(Column::LastLoginAt, Expr::value(now));
+    query.filter(Column::Id.eq(id)).exec(tx).await.map(|_| ())
+}
+
+/// Inactive for long enough: unchanged since before `cutoff`.
+fn inactive_since(cutoff: DateTimeUtc) -> Select<Entity> {
+    Entity::find().filter(Column::Active.eq(false)).filter(Column::UpdatedAt.lte(cutoff))
+}
+
+pub(crate) async fn count_inactive(
+    db: &impl ConnectionTrait,
+    cutoff: DateTimeUtc,
+) -> Result<u64, DbErr> {
+    inactive_since(cutoff).count(db).await
+}
+
+/// The next `limit` of them after this one.
+pub(crate) async fn inactive(
+    db: &impl ConnectionTrait,
+    cutoff: DateTimeUtc,
+    after: Option<UserId>,
+    limit: u64,
+) -> Result<Vec<UserId>, DbErr> {
+    let mut query = inactive_since(cutoff).select_only().column(Column::Id);
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    query.order_by_asc(Column::Id).limit(limit).into_tuple().all(db).await
+}
+
+/// Removes the row, and with it what hangs on it.
+pub(crate) async fn remove(tx: &Tx, id: UserId) -> Result<(), DbErr> {
+    Entity::delete_by_id(id).exec(tx).await.map(|_| ())
+}
+
 fn taken(error: DbErr) -> Error {
     let named = |column| violated_constraint(&error, column);
     let username = named("account_username_folded|account.username_folded");
     let email = named("account_email_folded|account.email_folded");
-    if username || email { Error::Taken { username, email } } else { Error::Storage(error) }
+    match error.sql_err() {
+        _ if username || email => Error::Taken { username, email },
+        // its only foreign key: the role went in the same moment
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+            Error::Invalid(vec![Violation::new("role", "is not a role")])
+        }
+        _ => Error::Storage(error),
+    }
 }

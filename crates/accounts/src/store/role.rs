@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::LockType;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{IntoActiveModel, QuerySelect, SqlErr};
 use souk_auth::Permission;
-use souk_storage::Tx;
+use souk_storage::{OnConstraint, Tx};
 
+use crate::Error;
 use crate::domain::role::{ADMIN, is_meant};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -64,8 +65,40 @@ impl Roles {
     }
 }
 
+/// Those with a number first. Sorted here: the databases disagree on where none belongs.
 pub(crate) async fn all(db: &impl ConnectionTrait) -> Result<Roles, DbErr> {
-    Entity::find().order_by_asc(Column::Number).order_by_asc(Column::Name).all(db).await.map(Roles)
+    let mut roles = Entity::find().all(db).await?;
+    roles.sort_by(|a, b| {
+        let place = |role: &Model| (role.number.is_none(), role.number);
+        place(a).cmp(&place(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    Ok(Roles(roles))
+}
+
+/// Locks the row until the transaction ends; people may still get or leave the role.
+pub(crate) async fn find_for_update(tx: &Tx, name: &str) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(name).lock(LockType::NoKeyUpdate).one(tx).await
+}
+
+pub(crate) async fn insert(tx: &Tx, role: Model) -> Result<(), Error> {
+    let insert = Entity::insert(role.into_active_model()).exec_without_returning(tx).await;
+    insert.map(|_| ()).on_constraint("role_pkey|role.name", Error::RoleTaken)
+}
+
+pub(crate) async fn update(tx: &Tx, name: &str, permissions: Json) -> Result<(), DbErr> {
+    let query = Entity::update_many().col_expr(Column::Permissions, Expr::value(permissions));
+    query.filter(Column::Name.eq(name)).exec(tx).await.map(|_| ())
+}
+
+/// Whoever gets the role in the same moment keeps it from going.
+pub(crate) async fn delete(tx: &Tx, name: &str) -> Result<(), Error> {
+    match Entity::delete_by_id(name).exec(tx).await {
+        Ok(_) => Ok(()),
+        Err(error) => match error.sql_err() {
+            Some(SqlErr::ForeignKeyConstraintViolation(_)) => Err(Error::RoleInUse),
+            _ => Err(error.into()),
+        },
+    }
 }
 
 /// One at a time until the transaction ends: whoever may take an admin away. Inserts and updates of

@@ -200,7 +200,7 @@ async fn only_who_is_logged_in_has_a_book(house: &House) {
     };
     assert_eq!(list(house.books()).await.unwrap_err().kind, Kind::Unauthenticated);
     let session = house.login("ann", PASSWORD).await.unwrap();
-    let request = LogoutRequest { refresh_token: session.refresh_token };
+    let request = LogoutRequest { refresh_token: session.refresh_token, ..Default::default() };
     answer(house.sessions().logout(request)).await.unwrap();
     let over = house.keep(&session.access_token, home()).await.unwrap_err();
     assert_eq!(over.kind, Kind::Unauthenticated);
@@ -246,7 +246,8 @@ async fn a_logout_is_told_once(house: &House) {
     let ann = house.person("ann").await;
     let session = house.login("ann", PASSWORD).await.unwrap();
     for _ in 0..2 {
-        let request = LogoutRequest { refresh_token: session.refresh_token.clone() };
+        let refresh_token = session.refresh_token.clone();
+        let request = LogoutRequest { refresh_token, ..Default::default() };
         answer(house.sessions().logout(request)).await.unwrap();
     }
     let page = Page::new(100, "").unwrap();

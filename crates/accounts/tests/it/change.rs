@@ -173,13 +173,19 @@ async fn people_change_themselves_but_not_their_power(house: &House) {
     assert_eq!(house.events().await.last().unwrap().1.actor_id, changed.id);
     let grab = UserFields {
         username: Some("!".into()),
+        email: Some("lee@shop.example".into()),
         password: Some("another password".into()),
         role: Some("emperor".into()),
         active: Some(true),
         ..Default::default()
     };
     let refused = house.update_me(&token, grab).await.unwrap_err();
-    assert_eq!(broken_fields(&refused), ["username", "password", "role", "active"]);
+    assert_eq!(broken_fields(&refused), ["username", "email", "password", "role", "active"]);
+    let moved = refused.violations.iter().find(|violation| violation.field == "email").unwrap();
+    assert_eq!(moved.message, "is changed at /api/me/email, with a code");
+    let name = UserFields { username: Some("Adm1n".into()), ..Default::default() };
+    let reserved = house.update_me(&token, name).await.unwrap_err();
+    assert_eq!(broken_fields(&reserved), ["username"]);
     assert_eq!(house.me(&token).await.unwrap(), changed);
     let nobody = answer(house.accounts().get_me(GetMeRequest {})).await.unwrap_err();
     assert_eq!(nobody.kind, Kind::Unauthenticated);

@@ -53,7 +53,7 @@ async fn a_check_of_what_is_in_order_writes_nothing(house: &House) {
     assert_eq!(answer(house.operator().create_user(request)).await.unwrap().username, "ben");
     let ann = house.person("ann").await;
     let token = house.token("ann").await;
-    let new = || UserFields { password: None, ..fields("eve") };
+    let new = || UserFields { password: None, email: None, ..fields("eve") };
     let promoted = UserFields { role: Some("admin".into()), ..fields("eve") };
     assert_eq!(update(house, &ann.id, promoted).await.unwrap(), User::default());
     assert_eq!(update_me(house, &token, new()).await.unwrap(), User::default());

@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, Statement};
-use souk_accounts::{Accounts, schedules};
+use souk_accounts::schedules;
 use souk_proto::accounts::v1::{CreateUserRequest, ListUsersRequest};
-use souk_service::Service;
 use souk_storage::{migrate, roll_back};
 
-use crate::house::{House, PASSWORD, answer};
+use crate::devices::remembered;
+use crate::house::{House, PASSWORD, answer, migrations};
 use crate::people::fields;
 
 crate::on_both! {
@@ -16,7 +16,7 @@ crate::on_both! {
 }
 
 async fn tables_come_go_and_come_again(house: &House) {
-    let tables = [souk_events::migrations, Accounts::migrations()];
+    let tables = migrations();
     house.person("ann").await;
     migrate(&house.db, &tables).await.unwrap();
     assert!(house.login("ann", PASSWORD).await.is_ok());
@@ -33,7 +33,7 @@ async fn what_is_over_is_forgotten_in_time_and_nothing_else(house: &House) {
         check_only: false,
     };
     answer(house.operator().create_user(request)).await.unwrap();
-    let session = house.login("ann", PASSWORD).await.unwrap();
+    let session = house.enter(remembered("ann")).await.unwrap();
     assert!(house.login("nobody", PASSWORD).await.is_err());
     assert_eq!(rows(house).await, [1, 1, 1, 1]);
 

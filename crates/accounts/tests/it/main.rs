@@ -9,15 +9,40 @@
 
 mod account;
 mod address;
+mod api_key;
+mod audit;
+mod avatar;
+mod block;
+mod brake;
 mod change;
 mod check;
+mod data_request;
+mod devices;
+mod email_change;
+mod everything;
 mod first_admin;
+mod grace;
+mod group_action;
 mod house;
 mod housekeeping;
+mod idle;
+mod imported_hash;
+mod known_device;
 mod login;
+mod mailed;
+mod newsletter;
+mod password;
 mod people;
 mod race;
 mod refresh;
+mod registration;
+mod reset;
+mod resume;
+mod roles;
+mod rotation;
+mod second_factor;
+mod second_factor_required;
+mod told;
 
 /// Runs each test on SQLite and on PostgreSQL.
 macro_rules! on_both {

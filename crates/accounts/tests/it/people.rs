@@ -15,8 +15,7 @@ pub(crate) fn fields(username: &str) -> UserFields {
         email: Some(format!("{username}@shop.example")),
         full_name: Some(format!("{username} Example")),
         password: Some(PASSWORD.to_owned()),
-        role: None,
-        active: None,
+        ..UserFields::default()
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use souk_proto::accounts::v1::{LogoutRequest, RefreshSessionRequest, SessionTokens};
 use souk_rpc::{Failure, Kind};
 
+use crate::devices::remembered;
 use crate::house::{House, PASSWORD, answer};
 use crate::people::refusal;
 
@@ -23,8 +24,8 @@ impl House {
         answer(self.sessions().refresh_session(request)).await
     }
 
-    async fn logout(&self, token: &str) -> Result<(), Failure> {
-        let request = LogoutRequest { refresh_token: token.to_owned() };
+    pub(crate) async fn logout(&self, token: &str) -> Result<(), Failure> {
+        let request = LogoutRequest { refresh_token: token.to_owned(), ..Default::default() };
         answer(self.sessions().logout(request)).await.map(|_| ())
     }
 }
@@ -71,7 +72,7 @@ async fn a_stolen_token_ends_the_whole_session_and_no_other(house: &House) {
 
 async fn a_session_ends_after_thirty_days(house: &House) {
     house.person("ann").await;
-    let session = house.login("ann", PASSWORD).await.unwrap();
+    let session = house.enter(remembered("ann")).await.unwrap();
     house.clock.advance(TimeDelta::days(29));
     let next = house.refresh(&session.refresh_token).await.unwrap();
     house.clock.advance(TimeDelta::days(1));

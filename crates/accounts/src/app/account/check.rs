@@ -6,6 +6,7 @@ use souk_values::UserId;
 
 use crate::Error;
 use crate::app::App;
+use crate::app::password::is_importable;
 use crate::domain::account::{Broken, Changes, Fields};
 use crate::store::account::{self, Model};
 use crate::store::{newest, role};
@@ -19,12 +20,15 @@ pub(crate) async fn check_new(
 ) -> Result<Changes, Error> {
     app.admit(caller).await?;
     let (changes, mut broken) = parse(app, fields).await?;
-    for (field, given) in
-        [("username", &fields.username), ("email", &fields.email), ("password", &fields.password)]
-    {
-        if given.is_none() {
+    let password = fields.password.is_some() || fields.password_hash.is_some();
+    let given = [fields.username.is_some(), fields.email.is_some(), password];
+    for (field, given) in ["username", "email", "password"].into_iter().zip(given) {
+        if !given {
             broken.push(Broken::new(field, "is required"));
         }
+    }
+    if let Some(hash) = &fields.password_hash {
+        broken.extend(check_hash(caller, fields, hash));
     }
     if key.len() > 255 || key.chars().any(char::is_control) {
         broken.push(Broken::new("idempotency_key", "must have at most 255 printable characters"));
@@ -45,8 +49,25 @@ pub(crate) async fn check_change(
     let (changes, mut broken) = parse(app, fields).await?;
     let seen = account::find(newest(&app.db), id).await?.ok_or(Error::UserNotFound)?;
     broken.extend(changes.told(&seen.username, &seen.email));
+    if fields.password_hash.is_some() {
+        broken.push(Broken::new("password_hash", "is taken for new users only"));
+    }
     refuse(broken)?;
     Ok((changes, seen))
+}
+
+/// A hash that was brought along from elsewhere.
+fn check_hash(caller: &Caller, fields: &Fields, hash: &str) -> Option<Broken> {
+    let must = if !caller.is_operator() {
+        "is taken from the operator only"
+    } else if fields.password.is_some() {
+        "cannot be given with a password"
+    } else if !is_importable(hash) {
+        "is no hash of Argon2id or bcrypt at a bearable cost"
+    } else {
+        return None;
+    };
+    Some(Broken::new("password_hash", must))
 }
 
 /// The fields that people may change about themselves, in order.
@@ -62,9 +83,18 @@ pub(super) async fn check_own(
     fields: &Fields,
 ) -> Result<UserId, Error> {
     let id = caller.user.as_ref().ok_or(Error::NotLoggedIn)?.id;
-    let mut broken = parse(app, fields).await?.1;
+    let (changes, mut broken) = parse(app, fields).await?;
+    if fields.email.is_some() {
+        broken.retain(|b| b.field != "email");
+        broken.push(Broken::new("email", "is changed at /api/me/email, with a code"));
+    }
+    let seen = account::find(newest(&app.db), id).await?;
+    let (username, email) = seen.map(|seen| (seen.username, seen.email)).unwrap_or_default();
+    let taken = changes.not_to_be_taken(&username, &email).into_iter();
+    broken.extend(taken.filter(|broken| broken.field == "username"));
     for (field, given) in [
         ("password", fields.password.is_some()),
+        ("password_hash", fields.password_hash.is_some()),
         ("role", fields.role.is_some()),
         ("active", fields.active.is_some()),
     ] {

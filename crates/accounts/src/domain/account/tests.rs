@@ -39,14 +39,66 @@ fn full_names_are_free_but_bounded() {
 #[test]
 fn a_password_is_long_enough_and_not_the_name() {
     assert_eq!(Password::parse("1234567"), Err(PasswordError::TooShort));
-    assert!(Password::parse("12345678").is_ok());
+    assert!(Password::parse("12345687x").is_ok());
     assert!(Password::parse("пароль-8").is_ok());
+    assert!(Password::parse("🦀🦀🦀🦀🦀🦀🦀🦀").is_ok());
     assert!(Password::parse(&"x".repeat(256)).is_ok());
     assert_eq!(Password::parse(&"x".repeat(257)), Err(PasswordError::TooLong));
     let told = Password::parse("ANN@shop.example").unwrap();
     assert_eq!(told.check_against("annlee", "ann@shop.example"), Err(PasswordError::Told));
     assert_eq!(told.check_against("Ann@Shop.Example", "x@y.z"), Err(PasswordError::Told));
     assert_eq!(told.check_against("annlee", "lee@shop.example"), Ok(()));
+}
+
+#[test]
+fn what_everybody_tries_is_no_password() {
+    for common in ["password", "PassWord", "12345678", "\u{ff11}2345678", "qwertyuiop"] {
+        assert_eq!(Password::parse(common), Err(PasswordError::Common), "{common}");
+    }
+    // no rule of composition: what matters is whether somebody would try it
+    for plain in ["passwort-ohne-regeln", "        8", "aaaabbbbccccd"] {
+        assert!(Password::parse(plain).is_ok(), "{plain}");
+    }
+}
+
+#[test]
+fn words_of_the_account_do_not_count() {
+    let check = |password: &str, username: &str, email: &str| {
+        Password::parse(password).unwrap().check_against(username, email)
+    };
+    for guessable in [
+        "souksouk",
+        "Souk-2026",
+        "annlee-2026",
+        "annleeannlee",
+        "souk12345678",
+        "x-ann.b@shop.example",
+    ] {
+        let checked = check(guessable, "AnnLee", "ann.b@shop.example");
+        assert_eq!(checked, Err(PasswordError::Told), "{guessable}");
+    }
+    for fine in ["souk-of-many-lamps", "annlee and 8 more", "correct horse battery"] {
+        assert_eq!(check(fine, "AnnLee", "ann.b@shop.example"), Ok(()), "{fine}");
+    }
+    // too short to tell anything
+    assert_eq!(check("ab-cdefgh", "xyz", "ab@shop.example"), Ok(()));
+    assert_eq!(check("any-word", "", ""), Ok(()));
+}
+
+#[test]
+fn nobody_takes_a_name_of_the_shop_but_may_keep_one() {
+    let named = |username: &str, email: &str, was: &str| {
+        let fields = Fields {
+            username: Some(username.into()),
+            email: Some(email.into()),
+            ..Fields::default()
+        };
+        let broken = fields.parse(|_| None).0.not_to_be_taken(was, "was@shop.example");
+        broken.into_iter().map(|broken| broken.field).collect::<Vec<_>>()
+    };
+    assert_eq!(named("Admin", "postmaster@shop.example", "ann"), ["username", "email"]);
+    assert_eq!(named("Admin", "ann@shop.example", "admin"), Vec::<&str>::new());
+    assert_eq!(named("ann", "info@shop.example", ""), Vec::<&str>::new());
 }
 
 #[test]
@@ -63,6 +115,7 @@ fn every_broken_field_is_named_at_once() {
         password: Some("short".into()),
         role: Some("emperor".into()),
         active: Some(true),
+        password_hash: None,
     };
     let (changes, broken) = fields.parse(|_| None);
     let named: Vec<&str> = broken.iter().map(|b| b.field).collect();

@@ -1,0 +1,73 @@
+//! Who acts on other people's accounts, and on whose they may.
+
+use std::collections::BTreeSet;
+
+use sea_orm::ConnectionTrait;
+use souk_auth::{Caller, Permission};
+use souk_values::UserId;
+
+use crate::Error;
+use crate::store::account::{self, Model};
+use crate::store::role::{self, Roles};
+
+/// Whose name an act bears.
+#[derive(Clone, Debug)]
+pub(super) struct Actor {
+    pub(super) name: String,
+    /// None: it is no person, and not bound by what it holds.
+    power: Option<BTreeSet<Permission>>,
+}
+
+impl Actor {
+    pub(super) fn of(caller: &Caller) -> Self {
+        let power = caller.user.as_ref().map(|user| user.permissions.clone());
+        Self { name: caller.actor(), power }
+    }
+
+    /// No person.
+    pub(super) fn service(name: &str) -> Self {
+        Self { name: name.to_owned(), power: None }
+    }
+
+    /// What they held, for a job that acts later.
+    pub(super) fn power(&self) -> Option<Vec<String>> {
+        let power = self.power.as_ref()?;
+        Some(power.iter().map(ToString::to_string).collect())
+    }
+
+    /// The same later: of what they held, what they hold still.
+    pub(super) async fn later(
+        db: &impl ConnectionTrait,
+        name: &str,
+        power: Option<&[String]>,
+    ) -> Result<Self, Error> {
+        let Some(power) = power else { return Ok(Self::service(name)) };
+        let held: BTreeSet<Permission> =
+            power.iter().filter_map(|word| word.parse().ok()).collect();
+        let account = match name.parse::<UserId>() {
+            Ok(id) => account::find(db, id).await?.filter(|account| account.active),
+            Err(_) => None,
+        };
+        let now = match account {
+            Some(account) => role::all(db).await?.permissions(&account.role),
+            None => BTreeSet::new(),
+        };
+        Ok(Self { name: name.to_owned(), power: Some(held.intersection(&now).copied().collect()) })
+    }
+
+    pub(super) fn is(&self, account: UserId) -> bool {
+        self.name == account.to_string()
+    }
+
+    /// Nobody shuts themselves out, nor whoever holds what they do not.
+    pub(super) fn check(&self, roles: &Roles, account: &Model) -> Result<(), Error> {
+        if self.is(account.id) {
+            return Err(Error::OwnAccount);
+        }
+        let held = roles.permissions(&account.role);
+        match &self.power {
+            Some(power) if !held.is_subset(power) => Err(Error::BeyondOwnPermissions),
+            _ => Ok(()),
+        }
+    }
+}
