@@ -1,4 +1,5 @@
 //! What we call: accounts, and whatever carries letters.
 
 pub mod accounts;
+pub mod catalog;
 pub mod mail;

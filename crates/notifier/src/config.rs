@@ -1,10 +1,16 @@
 //! Settings of the notifier: how mail leaves, and when it waits.
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use lettre::message::Mailbox;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use souk_service::{Secret, Settings, Validate};
+
+use crate::domain::newsletter::LONGEST_DELAY_S;
+
+/// Letters about own orders that one buyer gets in an hour, unless settings say otherwise.
+pub const ORDER_LETTERS_PER_HOUR: u32 = 20;
 
 /// Everything this crate can be told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -15,8 +21,11 @@ pub struct Config {
     /// The section `ses` of the settings.
     pub ses: SesSettings,
     pub digest: DigestSettings,
+    pub newsletter: NewsletterSettings,
     /// Whether administrators are told of new orders.
     pub order_notices: bool,
+    /// Letters about own orders that one buyer gets in an hour.
+    pub order_letters_per_hour: u32,
     /// Letters on their way at once.
     pub concurrency: u32,
 }
@@ -27,7 +36,9 @@ impl Default for Config {
             mail: MailSettings::default(),
             ses: SesSettings::default(),
             digest: DigestSettings::default(),
+            newsletter: NewsletterSettings::default(),
             order_notices: true,
+            order_letters_per_hour: ORDER_LETTERS_PER_HOUR,
             concurrency: 8,
         }
     }
@@ -73,6 +84,8 @@ pub struct SesSettings {
     pub endpoint: String,
     /// Empty: none.
     pub configuration_set: String,
+    /// Of newsletters; empty: as the others.
+    pub newsletter_configuration_set: String,
     /// Both keys empty: as the AWS SDK finds them (environment, profile, task role).
     pub access_key_id: Secret,
     pub secret_access_key: Secret,
@@ -88,6 +101,7 @@ impl Default for SesSettings {
             region: String::new(),
             endpoint: String::new(),
             configuration_set: String::new(),
+            newsletter_configuration_set: String::new(),
             access_key_id: Secret::default(),
             secret_access_key: Secret::default(),
             max_send_rate: 14,
@@ -108,6 +122,28 @@ pub struct DigestSettings {
 impl Default for DigestSettings {
     fn default() -> Self {
         Self { threshold: 20, window: Period::seconds(60) }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewsletterSettings {
+    /// Seconds before a newsletter begins to go out, in which it can be cancelled.
+    pub delay_s: u32,
+    /// Letters a minute, so that others are not kept waiting.
+    pub per_minute: u32,
+}
+
+impl Default for NewsletterSettings {
+    fn default() -> Self {
+        Self { delay_s: 15, per_minute: 600 }
+    }
+}
+
+impl NewsletterSettings {
+    /// Between two letters.
+    pub(crate) fn gap(&self) -> TimeDelta {
+        TimeDelta::microseconds(60_000_000 / i64::from(self.per_minute.max(1)))
     }
 }
 
@@ -196,8 +232,17 @@ impl Config {
         if !(1..=64).contains(&self.concurrency) {
             return Err("notifier.concurrency must be between 1 and 64".to_owned());
         }
+        if !(1..=10_000).contains(&self.order_letters_per_hour) {
+            return Err("notifier.order_letters_per_hour must be between 1 and 10000".to_owned());
+        }
         if self.digest.threshold > 1000 {
             return Err("notifier.digest.threshold must be at most 1000".to_owned());
+        }
+        if self.newsletter.delay_s > LONGEST_DELAY_S {
+            return Err(format!("notifier.newsletter.delay_s must be at most {LONGEST_DELAY_S}"));
+        }
+        if !(1..=60_000).contains(&self.newsletter.per_minute) {
+            return Err("notifier.newsletter.per_minute must be between 1 and 60000".to_owned());
         }
         within("notifier.digest.window", self.digest.window, 1, 86_400)?;
         within("notifier.ses.unknown_after", self.ses.unknown_after, 1, 3_600)

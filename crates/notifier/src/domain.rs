@@ -2,7 +2,9 @@
 
 pub mod change;
 pub mod letter;
+pub mod newsletter;
 pub mod order;
 pub mod pace;
+pub mod request;
 pub mod retry;
 pub mod text;

@@ -8,6 +8,7 @@ use crate::error::Error;
 pub mod account;
 pub mod order;
 pub mod product;
+pub mod request;
 pub mod stock;
 
 /// Events handled in one transaction at most: an import makes many.
@@ -20,10 +21,12 @@ pub(crate) fn consumers(app: &App, accounts: &Accounts) -> Vec<Consumer> {
     let products = product::ProductHandler::new(app.clone(), accounts.clone());
     let people = account::AccountHandler::new(app.clone(), accounts.clone());
     let orders = order::OrderHandler::new(app.clone(), accounts.clone());
+    let requests = request::RequestHandler::new(app.clone());
     let stock = stock::StockHandler::new(app.clone(), accounts.clone());
     vec![
         Consumer::new("notifier.product.v1", BATCH, products).with_clock(app.clock.clone()),
         Consumer::new("notifier.account.v1", BATCH, people).with_clock(app.clock.clone()),
+        Consumer::new("notifier.letter.v1", BATCH, requests).with_clock(app.clock.clone()),
         Consumer::new("notifier.order.v1", ORDERS, orders).with_clock(app.clock.clone()),
         Consumer::new("notifier.stock.v1", BATCH, stock).with_clock(app.clock.clone()),
     ]
@@ -32,7 +35,7 @@ pub(crate) fn consumers(app: &App, accounts: &Accounts) -> Vec<Consumer> {
 /// A neighbor or the database is away: the message is not to blame.
 fn failed(error: Error) -> HandleError {
     match error {
-        Error::AccountsAway(_) => HandleError::Later(error.into()),
+        Error::AccountsAway(_) | Error::CatalogAway(_) => HandleError::Later(error.into()),
         Error::Storage(cause) => cause.into(),
         other => HandleError::Failed(other.into()),
     }

@@ -2,13 +2,19 @@
 use souk_auth::{MethodTable, Permission, Rule};
 
 use crate::app::App;
+use crate::clients::accounts::Accounts;
 
 mod letter;
+mod newsletter;
 
 pub use letter::Letters;
+pub use newsletter::Newsletters;
 
 /// The mailbox page is the gateway's own: it has no user.
 const MAILBOX: Rule = Rule::PermissionOrService(Permission::NotificationsRead, &["gateway"]);
+
+/// A newsletter goes to people.
+const WRITE: Rule = Rule::Permission(Permission::UsersWrite);
 
 /// Who may call what.
 pub const METHODS: MethodTable = &[
@@ -25,9 +31,23 @@ pub const METHODS: MethodTable = &[
     ("/souk.notifier.v1.LetterService/GetMailboxState", MAILBOX),
     ("/souk.notifier.v1.LetterService/GetPreferences", Rule::AnyUser),
     ("/souk.notifier.v1.LetterService/SetPreferences", Rule::AnyUser),
+    ("/souk.notifier.v1.NewsletterService/CreateNewsletter", WRITE),
+    ("/souk.notifier.v1.NewsletterService/UpdateNewsletter", WRITE),
+    ("/souk.notifier.v1.NewsletterService/DeleteNewsletter", WRITE),
+    ("/souk.notifier.v1.NewsletterService/SendNewsletter", WRITE),
+    (
+        "/souk.notifier.v1.NewsletterService/GetNewsletter",
+        Rule::Permission(Permission::NotificationsRead),
+    ),
+    (
+        "/souk.notifier.v1.NewsletterService/ListNewsletters",
+        Rule::Permission(Permission::NotificationsRead),
+    ),
 ];
 
 /// `folder`: letters go to a folder of this machine.
-pub fn routes(app: &App, folder: bool) -> tonic::service::Routes {
-    tonic::service::Routes::new(Letters::new(app.clone(), folder).into_server())
+pub fn routes(app: &App, accounts: &Accounts, folder: bool) -> tonic::service::Routes {
+    let letters = Letters::new(app.clone(), accounts.clone(), folder);
+    tonic::service::Routes::new(letters.into_server())
+        .add_service(Newsletters::new(app.clone()).into_server())
 }

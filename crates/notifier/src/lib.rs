@@ -10,7 +10,7 @@ pub mod error;
 pub mod events;
 pub mod grpc;
 mod integrity;
-mod jobs;
+pub mod jobs;
 pub mod store;
 
 use std::sync::Arc;
@@ -20,11 +20,14 @@ use futures::future::BoxFuture;
 use souk_service::{Frame, Parts, Service};
 use souk_storage::Migrations;
 
-pub use config::{Config, DigestSettings, MailSettings, SenderKind, SesSettings};
+pub use config::{
+    Config, DigestSettings, MailSettings, NewsletterSettings, SenderKind, SesSettings,
+};
 pub use integrity::invariants;
 
 use crate::app::{App, Postman, Shop};
 use crate::clients::accounts::Accounts;
+use crate::clients::catalog::Catalog;
 use crate::clients::mail;
 
 /// The service.
@@ -48,16 +51,24 @@ async fn build(frame: Frame, config: Config) -> anyhow::Result<Parts> {
     let settings = frame.settings();
     let shop = Shop::new(&settings.shop.name, &settings.shop.public_url);
     let app = App::new(frame.db()?, frame.clock(), shop, &config.digest)
-        .with_order_notices(config.order_notices);
+        .with_audit(frame.audit()?)
+        .with_jobs(frame.jobs()?)
+        .with_newsletters(&config.newsletter)
+        .with_order_notices(config.order_notices)
+        .with_order_letters_per_hour(config.order_letters_per_hour);
     let accounts = Accounts::new(frame.transport("accounts")?);
-    let mail = mail::open(&config, &settings.data_dir.join("mail")).await?;
-    let postman = Arc::new(Postman::new(app.clone(), mail, &config)?);
+    let catalog = Catalog::new(frame.transport("catalog")?);
+    let folder = settings.data_dir.join("mail");
+    let mail = mail::open(&config, &folder).await?;
+    let postman = Arc::new(Postman::new(app.clone(), accounts.clone(), mail, &config)?);
     Ok(Parts {
-        grpc: Some(grpc::routes(&app, config.mail.sender == SenderKind::Folder)),
+        grpc: Some(grpc::routes(&app, &accounts, config.mail.sender == SenderKind::Folder)),
         methods: grpc::METHODS,
         consumers: events::consumers(&app, &accounts),
         schedules: jobs::schedules(&app),
+        jobs: jobs::handlers(&app, &accounts, &catalog),
         invariants: invariants(&app),
+        personal: Some(app::keeper(&app, folder)),
         tasks: vec![("postman", Box::new(move |stop| postman.run(stop).boxed()))],
         ..Parts::default()
     })

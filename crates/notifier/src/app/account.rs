@@ -1,5 +1,5 @@
 //! Accounts that closed or lost their role: what waits for them is not sent any more. Letters about
-//! one's own orders have nothing to do with roles.
+//! one's own orders or account have nothing to do with roles.
 use chrono::{DateTime, Utc};
 use souk_storage::Tx;
 use souk_values::UserId;

@@ -12,9 +12,13 @@ use crate::domain::text::one_line;
 use crate::error::Error;
 use crate::store::{letter, notification};
 
+mod newsletter;
 mod order;
+mod request;
 
+pub use newsletter::{newsletter, subject as newsletter_subject};
 pub use order::order;
+pub use request::{not_kept, request, subject as request_subject};
 
 /// Changes that a digest shows; it says how many more there are.
 pub const DIGEST_LIMIT: usize = 200;

@@ -205,6 +205,10 @@ pub(super) fn blank(recipient: &Recipient, at: DateTime<Utc>) -> letter::Model {
         reason: None,
         created_at: at,
         sent_at: None,
+        request_id: None,
+        kind: None,
+        expires_at: None,
+        newsletter_id: None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Steps of orders become letters to their buyers, each at once and alone, and notices to
 //! administrators.
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use souk_storage::Tx;
 use souk_values::{NotificationId, UserId};
 use uuid::Uuid;
@@ -13,10 +13,16 @@ use super::{App, Notice, Recipient, Recipients, compose};
 use crate::domain::change::{FieldChange, Kind, Subject};
 use crate::domain::order::{Line, Order, Step, words};
 use crate::error::Error;
-use crate::store::{letter, notification};
+use crate::store::{letter, notification, pace};
 
 /// Why a buyer got no letter: there is no such account any more.
 const GONE: &str = "account_gone";
+
+/// Why a buyer got no letter: there were many within [`HOUR`].
+const TOO_MANY: &str = "too_many";
+
+/// For which letters to one buyer are counted.
+const HOUR: TimeDelta = TimeDelta::hours(1);
 
 /// One step of an order, as an event told it.
 #[derive(Clone, Debug)]
@@ -81,11 +87,15 @@ impl App {
         let ids: Vec<Uuid> = news.iter().map(|n| n.event_id).collect();
         let mut known: HashSet<Uuid> = notification::known(tx, &ids).await?;
         let fresh: Vec<&OrderNews> = news.iter().filter(|n| known.insert(n.event_id)).collect();
+        let mut written = self.letters_to_buyers(tx, &fresh, staff).await?;
         let (mut letters, mut entries) = (Vec::new(), Vec::new());
         for news in &fresh {
             let Told::Buyer(step) = news.told else { continue };
             let buyer = buyers.get(&news.user).unwrap_or(&Buyer::Gone);
-            let (letter, entry) = self.to_buyer(news, step, buyer, staff.asked_at);
+            let written = written.entry(news.user).or_default();
+            let is_full = *written >= u64::from(self.order_letters_per_hour);
+            let (letter, entry) = self.to_buyer(news, step, buyer, is_full, staff.asked_at);
+            *written += u64::from(letter.is_some());
             letters.extend(letter);
             entries.push(entry);
         }
@@ -95,14 +105,37 @@ impl App {
         self.record(tx, &notices, staff).await
     }
 
+    /// How many letters each buyer got within the hour. Nobody else counts or writes theirs until
+    /// the transaction ends.
+    async fn letters_to_buyers(
+        &self,
+        tx: &Tx,
+        news: &[&OrderNews],
+        staff: &Recipients,
+    ) -> Result<HashMap<UserId, u64>, Error> {
+        let buyers: BTreeSet<UserId> =
+            news.iter().filter(|news| news.is_for_buyer()).map(|news| news.user).collect();
+        if buyers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // together with those whose pace the notices want: one order of locks
+        let everybody: BTreeSet<UserId> =
+            buyers.iter().copied().chain(staff.people.iter().map(|p| p.user_id)).collect();
+        pace::lock(tx, &everybody.into_iter().collect::<Vec<_>>(), self.clock.now()).await?;
+        let buyers: Vec<UserId> = buyers.into_iter().collect();
+        Ok(letter::about_orders(tx, &buyers, self.clock.now() - HOUR).await?)
+    }
+
     fn to_buyer(
         &self,
         news: &OrderNews,
         step: Step,
         buyer: &Buyer,
+        is_full: bool,
         asked_at: DateTime<Utc>,
     ) -> (Option<letter::Model>, notification::Model) {
         let (letter, recipient, reason) = match buyer {
+            Buyer::Known(person) if is_full => (None, person.email.clone(), Some(TOO_MANY)),
             Buyer::Known(person) => {
                 let words = compose::order(&self.shop, step, &news.order, &person.name);
                 let letter = letter::Model {

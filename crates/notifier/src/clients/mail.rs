@@ -22,6 +22,8 @@ pub struct Outgoing {
     /// Bare addresses.
     pub from: String,
     pub to: String,
+    /// A stream of its own, apart from letters that people wait for.
+    pub newsletter: bool,
     /// The whole message (RFC 5322).
     pub mime: Vec<u8>,
 }

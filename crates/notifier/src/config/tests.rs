@@ -11,6 +11,7 @@ fn the_defaults_are_possible() {
     let config = read(serde_json::json!({})).unwrap();
     assert_eq!(config.mail.sender, SenderKind::Folder);
     assert_eq!(config.digest.threshold, 20);
+    assert_eq!(config.order_letters_per_hour, 20);
     assert_eq!(config.digest.window.duration(), Duration::from_secs(60));
     assert_eq!(config.ses.unknown_after.duration(), Duration::from_secs(90));
 }
@@ -30,6 +31,7 @@ fn impossible_values_are_refused_with_a_sentence_that_names_them() {
         (serde_json::json!({"digest": {"window": "1 s"}}), "1 s"),
         (serde_json::json!({"digest": {"window": "0s"}}), "notifier.digest.window"),
         (serde_json::json!({"concurrency": 0}), "notifier.concurrency"),
+        (serde_json::json!({"order_letters_per_hour": 0}), "notifier.order_letters_per_hour"),
     ];
     for (given, named) in cases {
         let sentence = read(given.clone()).expect_err(&given.to_string());

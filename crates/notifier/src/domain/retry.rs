@@ -22,6 +22,11 @@ pub fn hold(streak: u32) -> Duration {
     Duration::from_secs(seconds.min(60))
 }
 
+/// The pause of a letter of that age whose words cannot be had: as long as it waited, 1 s to 30 s.
+pub fn wait(age: Duration) -> Duration {
+    age.clamp(Duration::from_secs(1), Duration::from_secs(30))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +37,12 @@ mod tests {
         let expected =
             [Some(5), Some(30), Some(120), Some(600), Some(3600), Some(3600), Some(3600), None];
         assert_eq!(pauses, expected);
+    }
+
+    #[test]
+    fn who_waited_long_is_looked_after_less_often() {
+        let waits = [0, 1, 7, 30, 3600].map(|age| wait(Duration::from_secs(age)).as_secs());
+        assert_eq!(waits, [1, 1, 7, 30, 30]);
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! `LetterService`: the ledger, letters, preferences.
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use souk_proto::notifier::v1::letter_service_server::{LetterService, LetterServiceServer};
@@ -9,24 +11,29 @@ use souk_proto::notifier::v1::{
 };
 use souk_proto::types::v1::PageRequest;
 use souk_rpc::{Failure, Violation};
-use souk_values::{Cursor, EmailAddress, Page, UserId};
+use souk_values::{Cursor, EmailAddress, NewsletterId, Page, UserId};
 use tonic::{Request, Response, Status};
 
+use crate::app::newsletter::KIND;
 use crate::app::{App, compose};
-use crate::domain::letter::Status as LetterStatus;
+use crate::clients::accounts::Accounts;
+use crate::domain::letter::{Status as LetterStatus, Words};
+use crate::domain::request::Secret;
 use crate::error::Error;
-use crate::store::{letter, notification, preference};
+use crate::store::notification::NOBODY;
+use crate::store::{letter, newsletter, notification, preference};
 
 /// Answers `LetterService`.
 pub struct Letters {
     app: App,
+    accounts: Accounts,
     folder: bool,
 }
 
 impl Letters {
     /// `folder`: letters go to a folder of this machine.
-    pub fn new(app: App, folder: bool) -> Self {
-        Self { app, folder }
+    pub fn new(app: App, accounts: Accounts, folder: bool) -> Self {
+        Self { app, accounts, folder }
     }
 
     pub fn into_server(self) -> LetterServiceServer<Self> {
@@ -72,7 +79,8 @@ impl LetterService for Letters {
         let id = request.get_ref().id.parse().map_err(|_| refuse(Error::LetterNotFound))?;
         let found = letter::find(self.app.db.read(), id).await.map_err(storage)?;
         let found = found.ok_or_else(|| refuse(Error::LetterNotFound))?;
-        let words = compose::words(&self.app.db, &self.app.shop, &found).await.map_err(refuse)?;
+        let is_mailbox = self.is_mailbox(&request);
+        let words = self.words(&found, is_mailbox).await.map_err(refuse)?;
         let letter = Letter {
             subject: words.subject,
             text: words.text,
@@ -94,7 +102,14 @@ impl LetterService for Letters {
         fields.check().map_err(refuse)?;
         let rows = letter::list(self.app.db.read(), status, before, more_than(&page)).await;
         let (rows, next_cursor) = cut(rows.map_err(storage)?, &page, |row| Cursor::encode(&row.id));
-        let items = rows.into_iter().map(letter_to_proto).collect();
+        let subjects = self.subjects(&rows).await.map_err(refuse)?;
+        let line = |row: letter::Model| {
+            let subject = row.account_kind().map(|k| compose::request_subject(&self.app.shop, k));
+            let subject = subject.or_else(|| subjects.get(&row.newsletter_id?).cloned());
+            let letter = letter_to_proto(row);
+            Letter { subject: subject.unwrap_or(letter.subject), ..letter }
+        };
+        let items = rows.into_iter().map(line).collect();
         Ok(Response::new(ListLettersResponse { items, next_cursor }))
     }
 
@@ -128,6 +143,68 @@ impl LetterService for Letters {
 }
 
 impl Letters {
+    /// Whether the gateway's mailbox page asks: the letters lie in a folder of this machine, and
+    /// the page is for whoever sits at it.
+    fn is_mailbox<T>(&self, request: &Request<T>) -> bool {
+        let caller = souk_rpc::caller(request);
+        self.folder && caller.user.is_none() && caller.service.as_deref() == Some("gateway")
+    }
+
+    /// What the letter says. Of a letter of accounts it is asked again there; codes and links are
+    /// shown in the mailbox only, for whoever reads them at the desk could use them.
+    async fn words(&self, letter: &letter::Model, is_mailbox: bool) -> Result<Words, Error> {
+        let shop = &self.app.shop;
+        if let Some(id) = letter.newsletter_id {
+            return self.newsletter(letter, id, is_mailbox).await;
+        }
+        let Some(request) = letter.request_id else {
+            return compose::words(&self.app.db, shop, letter).await;
+        };
+        let Some(kind) = letter.account_kind() else {
+            return Ok(compose::not_kept(String::new()));
+        };
+        let may_be_read = is_mailbox || kind.secret() == Secret::None;
+        let mail = if may_be_read { self.accounts.mail(request).await? } else { None };
+        Ok(match mail {
+            Some(mail) => compose::request(shop, kind, &mail, letter.created_at),
+            None => compose::not_kept(compose::request_subject(shop, kind)),
+        })
+    }
+
+    /// The link that ends it is its reader's: it is shown in the mailbox only.
+    async fn newsletter(
+        &self,
+        letter: &letter::Model,
+        id: NewsletterId,
+        is_mailbox: bool,
+    ) -> Result<Words, Error> {
+        let Some(issue) = newsletter::find(self.app.db.read(), id).await? else {
+            return Ok(compose::not_kept(String::new()));
+        };
+        let reader = newsletter::as_subscriber(letter.user_id);
+        let recipient =
+            if is_mailbox { self.accounts.newsletter_recipient(reader).await? } else { None };
+        let link = recipient.map(|(_, link)| link).unwrap_or_default();
+        Ok(compose::newsletter(&self.app.shop, &issue, &link))
+    }
+
+    /// Subjects of the newsletters among these letters.
+    async fn subjects(
+        &self,
+        letters: &[letter::Model],
+    ) -> Result<HashMap<NewsletterId, String>, Error> {
+        let mut subjects = HashMap::new();
+        for id in letters.iter().filter_map(|letter| letter.newsletter_id) {
+            if subjects.contains_key(&id) {
+                continue;
+            }
+            let issue = newsletter::find(self.app.db.read(), id).await?;
+            let subject = issue.map(|issue| compose::newsletter_subject(&self.app.shop, &issue));
+            subjects.insert(id, subject.unwrap_or_default());
+        }
+        Ok(subjects)
+    }
+
     async fn preferences(&self, user: UserId) -> Result<Response<Preferences>, Status> {
         // one's own writing must be seen, so not from a replica
         let wishes = preference::of(self.app.db.write(), user).await.map_err(storage)?;
@@ -235,13 +312,15 @@ impl Fields {
 }
 
 fn notification_to_proto(row: notification::Entry) -> Notification {
+    // of a newsletter its subscriber stands there
+    let is_nobody = row.user_id == NOBODY || row.kind == KIND;
     Notification {
         id: row.id.to_string(),
         event_id: row.event_id.to_string(),
         product_id: row.product_id.map(|id| id.to_string()).unwrap_or_default(),
         order_id: row.order_id.map(|id| id.to_string()).unwrap_or_default(),
         recipient: row.recipient,
-        user_id: row.user_id.to_string(),
+        user_id: if is_nobody { String::new() } else { row.user_id.to_string() },
         status: row.status,
         attempts: row.attempts.unwrap_or(0).unsigned_abs(),
         provider_id: row.provider_id.unwrap_or_default(),

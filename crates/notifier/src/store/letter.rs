@@ -2,17 +2,19 @@
 //!
 //! `next_at` is the one clock of a letter. Queued: not before; sending: when another sender may
 //! take it over; settled: none. So one index finds all work.
+use std::collections::HashMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{IntoActiveModel, Iterable, QueryOrder, QuerySelect};
 use souk_storage::Tx;
-use souk_values::{LetterId, UserId};
+use souk_values::{LetterId, MailRequestId, NewsletterId, UserId};
 
 use super::INSERT_ROWS;
 use crate::domain::letter::{Status, Words};
+use crate::domain::request::Kind;
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "letter")]
@@ -20,13 +22,14 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: LetterId,
     pub user_id: UserId,
+    /// Of a letter of accounts empty until it is sent.
     pub recipient: String,
     pub digest: bool,
-    /// About the recipient's own order: roles have nothing to do with it.
+    /// About the recipient's own order or account: roles have nothing to do with it.
     pub personal: bool,
     /// How many changes it tells.
     pub notifications: i32,
-    /// None: a digest that was not written yet.
+    /// None: a digest that was not written yet, or a letter of accounts, whose words are not kept.
     pub subject: Option<String>,
     pub text: Option<String>,
     pub html: Option<String>,
@@ -39,6 +42,14 @@ pub struct Model {
     pub reason: Option<String>,
     pub created_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
+    /// Of a letter of accounts: by what accounts knows it.
+    pub request_id: Option<MailRequestId>,
+    /// Of a letter of accounts, as the ledger names it.
+    pub kind: Option<String>,
+    /// When its code or link ends, once accounts said so.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Of a newsletter: which one. Its reader stands as the user.
+    pub newsletter_id: Option<NewsletterId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -56,6 +67,16 @@ impl fmt::Debug for Model {
 impl Model {
     pub fn is_written(&self) -> bool {
         self.subject.is_some()
+    }
+
+    /// What a letter of accounts is about.
+    pub fn account_kind(&self) -> Option<Kind> {
+        Kind::of_event(self.kind.as_deref()?)
+    }
+
+    /// Whether it goes out also when its account closed meanwhile.
+    pub fn outlives_account(&self) -> bool {
+        self.account_kind().is_some_and(|kind| Kind::OUTLIVING.contains(&kind))
     }
 }
 
@@ -107,8 +128,8 @@ pub async fn join_digest(tx: &Tx, user: UserId, count: i32) -> Result<Option<Let
     Ok((joined.rows_affected == 1).then_some(id))
 }
 
-fn still_open() -> sea_orm::Condition {
-    sea_orm::Condition::all()
+fn still_open() -> Condition {
+    Condition::all()
         .add(Column::Digest.eq(true))
         .add(Column::Status.eq(Status::Queued.as_str()))
         .add(Column::Attempts.eq(0))
@@ -165,6 +186,49 @@ pub async fn write<C: ConnectionTrait>(db: &C, id: LetterId, words: &Words) -> R
         .map(|_| ())
 }
 
+/// Writes down where a letter of accounts goes and when it ends; the attempt of that number keeps
+/// it until `until`. False when another sender has taken the letter over since.
+pub async fn address(
+    tx: &Tx,
+    letter: &Model,
+    recipient: &str,
+    expires_at: Option<DateTime<Utc>>,
+    until: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let kept = Entity::update_many()
+        .col_expr(Column::Recipient, Expr::value(recipient))
+        .col_expr(Column::ExpiresAt, Expr::value(expires_at))
+        .col_expr(Column::NextAt, Expr::value(until))
+        .filter(Column::Id.eq(letter.id))
+        .filter(Column::Status.eq(Status::Sending.as_str()))
+        .filter(Column::Attempts.eq(letter.attempts))
+        .exec(tx)
+        .await?;
+    Ok(kept.rows_affected == 1)
+}
+
+/// How many letters about own orders were written to each of `users` after that time; who got none
+/// is left out.
+pub async fn about_orders(
+    tx: &Tx,
+    users: &[UserId],
+    after: DateTime<Utc>,
+) -> Result<HashMap<UserId, u64>, DbErr> {
+    let rows = Entity::find()
+        .select_only()
+        .column(Column::UserId)
+        .expr_as(Column::Id.count(), "letters")
+        .filter(Column::UserId.is_in(users.iter().copied()))
+        .filter(Column::Personal.eq(true))
+        .filter(Column::RequestId.is_null())
+        .filter(Column::CreatedAt.gt(after))
+        .group_by(Column::UserId)
+        .into_tuple::<(UserId, i64)>()
+        .all(tx)
+        .await?;
+    Ok(rows.into_iter().map(|(user, letters)| (user, letters.unsigned_abs())).collect())
+}
+
 /// Ends the attempt of that number; false when another sender has taken the letter over since.
 pub async fn settle<C: ConnectionTrait>(
     db: &C,
@@ -188,7 +252,7 @@ pub async fn settle<C: ConnectionTrait>(
 }
 
 /// Suppresses what waits for `user` and was written until `closed_at`: notices, or also personal
-/// letters.
+/// letters. Letters that outlive an account wait on.
 pub async fn suppress(
     tx: &Tx,
     user: UserId,
@@ -202,7 +266,12 @@ pub async fn suppress(
         .col_expr(Column::Reason, Expr::value(reason))
         .filter(Column::UserId.eq(user))
         .filter(Column::Status.eq(Status::Queued.as_str()))
-        .filter(Column::CreatedAt.lte(closed_at));
+        .filter(Column::CreatedAt.lte(closed_at))
+        .filter(
+            Condition::any()
+                .add(Column::Kind.is_null())
+                .add(Column::Kind.is_not_in(Kind::OUTLIVING.map(Kind::event))),
+        );
     if !also_personal {
         update = update.filter(Column::Personal.eq(false));
     }

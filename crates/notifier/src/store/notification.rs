@@ -17,17 +17,22 @@ use super::{INSERT_ROWS, change, letter};
 use crate::domain::change::{Change, Kind, Subject};
 use crate::domain::letter::Status;
 
+/// Who has no account yet. A value, so that one row an event and recipient holds for them too.
+pub const NOBODY: UserId = UserId::from_uuid(Uuid::nil());
+
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "notification")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: NotificationId,
     pub event_id: Uuid,
+    /// [`NOBODY`]: a letter to somebody without an account.
     pub user_id: UserId,
+    /// Of a letter of accounts empty until it is sent.
     pub recipient: String,
     /// Of a product, or …
     pub product_id: Option<ProductId>,
-    /// … of an order.
+    /// … of an order; else of an account.
     pub order_id: Option<OrderId>,
     pub kind: String,
     /// Why there is no letter.
@@ -96,6 +101,16 @@ pub async fn insert(tx: &Tx, notifications: Vec<Model>) -> Result<(), DbErr> {
         Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(())
+}
+
+/// Writes down where the letter goes.
+pub async fn address(tx: &Tx, letter: LetterId, recipient: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Recipient, Expr::value(recipient))
+        .filter(Column::LetterId.eq(letter))
+        .exec(tx)
+        .await
+        .map(|_| ())
 }
 
 /// Newest first, below `before`.
@@ -192,6 +207,8 @@ pub async fn doubled<C: ConnectionTrait>(db: &C) -> Result<(u64, Vec<(Uuid, i64)
             .filter(letter::Column::Status.eq(Status::Sent.as_str()))
     };
     let doubled = sent()
+        // whoever was forgotten has no address any more: they are not one recipient
+        .filter(Column::Recipient.ne(""))
         .select_only()
         .column(Column::EventId)
         .expr_as(Column::Id.count(), "times")

@@ -14,6 +14,7 @@ use souk_testkit::ses::FakeSes;
 use souk_values::{Clock, ProductId, UserId};
 use uuid::Uuid;
 
+use crate::neighbor::Neighborhood;
 use crate::store::{Store, stores};
 
 pub(crate) struct Bench {
@@ -114,10 +115,16 @@ impl Bench {
         tx.commit().await.expect("commits");
     }
 
+    /// For letters of which accounts need not be asked.
     pub(crate) async fn postman(&self) -> Postman {
+        self.postman_of(&Neighborhood::new(&self.clock)).await
+    }
+
+    pub(crate) async fn postman_of(&self, neighbors: &Neighborhood) -> Postman {
         let folder = self.store.dir.path().join("mail");
         let mail = mail::open(&self.config, &folder).await.expect("a way to send");
-        Postman::new(self.app.clone(), mail, &self.config).expect("a postman")
+        let accounts = neighbors.client();
+        Postman::new(self.app.clone(), accounts, mail, &self.config).expect("a postman")
     }
 
     /// Sends everything that is due; answers how many attempts that took.

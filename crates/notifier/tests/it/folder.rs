@@ -5,7 +5,7 @@ use souk_notifier::config::SenderKind;
 
 use crate::bench::{Bench, admin, benches, deliver};
 
-fn files(bench: &Bench) -> Vec<PathBuf> {
+pub(crate) fn files(bench: &Bench) -> Vec<PathBuf> {
     let folder = bench.store.dir.path().join("mail");
     let entries = std::fs::read_dir(folder).expect("the folder is there");
     let mut paths: Vec<_> = entries.map(|e| e.expect("an entry").path()).collect();
@@ -13,7 +13,7 @@ fn files(bench: &Bench) -> Vec<PathBuf> {
     paths
 }
 
-async fn folder_benches() -> Vec<Bench> {
+pub(crate) async fn folder_benches() -> Vec<Bench> {
     let mut benches = benches().await;
     for bench in &mut benches {
         bench.config.mail.sender = SenderKind::Folder;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 use souk_events::{Consumer, Envelope, HandleError, Handler, registry};
 use souk_notifier::app::Recipient;
+use souk_notifier::domain::request::Kind;
 use souk_notifier::events::account::AccountHandler;
 use souk_notifier::events::order::{self, OrderHandler};
 use souk_notifier::events::stock::StockHandler;
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Bench, admin, benches, benches_with, digest_of, envelope, handle};
 use crate::neighbor::Neighborhood;
+
+mod pace;
 
 impl Bench {
     /// A step of an order of that buyer.
@@ -348,8 +351,6 @@ async fn a_lost_role_stops_notices_and_not_the_letters_about_own_orders() {
 #[tokio::test]
 async fn steps_of_the_queue_are_told_once_also_when_they_come_twice_and_accounts_was_away() {
     for bench in benches().await {
-        let lists = [Notifier::migrations(), souk_events::migrations];
-        souk_storage::migrate(bench.db(), &lists).await.expect("migrations run");
         let neighbors = Neighborhood::new(&bench.clock);
         let (buyer, ann) = (admin("Buyer"), admin("Ann"));
         neighbors.has_buyer(&buyer, true);

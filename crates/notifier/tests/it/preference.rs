@@ -20,7 +20,7 @@ impl Bench {
         neighbors: &Neighborhood,
         from: &str,
     ) -> LetterServiceClient<Transport> {
-        let routes = grpc::routes(&self.app, true);
+        let routes = grpc::routes(&self.app, &neighbors.client(), true);
         let guarded = neighbors.guard("notifier", grpc::METHODS, routes);
         LetterServiceClient::new(Transport::local("notifier", guarded, neighbors.identity(from)))
     }

@@ -29,9 +29,6 @@ async fn wait_for_rows(bench: &Bench, rows: u64) {
 #[tokio::test]
 async fn events_of_the_queue_become_one_letter_an_administrator_also_when_they_come_twice() {
     for bench in benches().await {
-        souk_storage::migrate(bench.db(), &[souk_notifier_migrations(), souk_events::migrations])
-            .await
-            .expect("migrations run");
         let neighbors = Neighborhood::new(&bench.clock);
         let admins = [admin("Ann"), admin("Bob")];
         neighbors.knows(&admins);
@@ -65,10 +62,6 @@ async fn events_of_the_queue_become_one_letter_an_administrator_also_when_they_c
             assert_eq!(bench.standing(who).await, ["sent"; 2]);
         }
     }
-}
-
-fn souk_notifier_migrations() -> souk_storage::Migrations {
-    <souk_notifier::Notifier as souk_service::Service>::migrations()
 }
 
 #[tokio::test]

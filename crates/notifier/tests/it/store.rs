@@ -14,7 +14,8 @@ pub(crate) struct Store {
 
 /// The same test runs on each.
 pub(crate) async fn stores() -> Vec<Store> {
-    stores_with(&[Notifier::migrations()]).await
+    let frame = [souk_audit::migrations, souk_jobs::migrations, souk_events::migrations];
+    stores_with(&[&[Notifier::migrations()], &frame[..]].concat()).await
 }
 
 pub(crate) async fn stores_with(migrations: &[Migrations]) -> Vec<Store> {

@@ -2,7 +2,7 @@
 use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, MultiPartKind, SinglePart};
-use souk_values::LetterId;
+use souk_values::{EmailAddress, LetterId};
 
 use super::{MailError, Outgoing};
 use crate::domain::letter::Words;
@@ -27,13 +27,20 @@ pub struct Head<'a> {
     /// Of the letter, not of the attempt.
     pub date: std::time::SystemTime,
     pub trace: Option<&'a str>,
+    /// Of a newsletter: the address that ends it at once (RFC 8058).
+    pub unsubscribe: Option<&'a str>,
 }
 
 /// Puts words into an envelope. Refuses an address that cannot be written on it.
 pub fn message(head: &Head<'_>, words: &Words) -> Result<Outgoing, MailError> {
     let refused = |why: &str| MailError::Refused(why.to_owned());
-    let to: Mailbox =
-        Mailbox::new(None, head.to.parse().map_err(|_| refused("the address cannot be written"))?);
+    // lettre takes marks that turn the direction of writing or cannot be seen, and the form of a domain leaves them out
+    if EmailAddress::parse(head.to).is_err() {
+        return Err(refused("the address cannot be written"));
+    }
+    let to = ascii(head.to).ok_or_else(|| refused("the address cannot be written"))?;
+    let to = to.parse().map_err(|_| refused("the address cannot be written"))?;
+    let to = Mailbox::new(None, to);
     let recipient = to.email.to_string();
     let from = &head.from.0;
     let id = head.letter;
@@ -49,6 +56,12 @@ pub fn message(head: &Head<'_>, words: &Words) -> Result<Outgoing, MailError> {
     if let Some(trace) = head.trace.filter(|t| t.bytes().all(|b| b.is_ascii_hexdigit())) {
         message = message.header(Trace(trace.to_owned()));
     }
+    if let Some(address) = head.unsubscribe {
+        if !address.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>') {
+            return Err(refused("the link cannot be written"));
+        }
+        message = message.header(ListUnsubscribe(format!("<{address}>"))).header(OneClick);
+    }
     let body = MultiPart::builder()
         .kind(MultiPartKind::Alternative)
         .boundary(format!("souk-{id}"))
@@ -59,8 +72,16 @@ pub fn message(head: &Head<'_>, words: &Words) -> Result<Outgoing, MailError> {
         letter: id,
         from: from.email.to_string(),
         to: recipient,
+        newsletter: head.unsubscribe.is_some(),
         mime: message.formatted(),
     })
+}
+
+/// The address as every server takes it: the domain by RFC 5891. What is before the `@` has no such form.
+fn ascii(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let domain = idna::domain_to_ascii(domain).ok()?;
+    local.is_ascii().then(|| format!("{local}@{domain}"))
 }
 
 macro_rules! header {
@@ -94,6 +115,16 @@ header!(Trace, "X-Souk-Trace", self => self.0.clone(), |text| Self(text.to_owned
 #[derive(Clone)]
 struct AutoSubmitted;
 header!(AutoSubmitted, "Auto-Submitted", self => "auto-generated".to_owned(), |_| Self);
+
+/// RFC 2369: how to get no more.
+#[derive(Clone)]
+struct ListUnsubscribe(String);
+header!(ListUnsubscribe, "List-Unsubscribe", self => self.0.clone(), |text| Self(text.to_owned()));
+
+/// RFC 8058: a POST there is enough.
+#[derive(Clone)]
+struct OneClick;
+header!(OneClick, "List-Unsubscribe-Post", self => "List-Unsubscribe=One-Click".to_owned(), |_| Self);
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ use crate::config::SesSettings;
 pub struct Ses {
     client: Client,
     configuration_set: Option<String>,
+    newsletter_configuration_set: Option<String>,
     rate: u32,
 }
 
@@ -53,10 +54,13 @@ impl Ses {
         if config.region().is_none() {
             anyhow::bail!("ses.region must be set, or AWS_REGION");
         }
-        let set = &settings.configuration_set;
+        let named = |set: &String| (!set.is_empty()).then(|| set.clone());
+        let set = named(&settings.configuration_set);
         Ok(Self {
             client: Client::new(&config),
-            configuration_set: (!set.is_empty()).then(|| set.clone()),
+            newsletter_configuration_set: named(&settings.newsletter_configuration_set)
+                .or_else(|| set.clone()),
+            configuration_set: set,
             rate: settings.max_send_rate,
         })
     }
@@ -69,6 +73,11 @@ impl Mail for Ses {
         let raw = RawMessage::builder().data(Blob::new(outgoing.mime.clone())).build();
         // the tag settles, by SES's own events, which letter was sent
         let tag = MessageTag::builder().name("d").value(outgoing.letter.to_string()).build();
+        let set = if outgoing.newsletter {
+            &self.newsletter_configuration_set
+        } else {
+            &self.configuration_set
+        };
         let answer = self
             .client
             .send_email()
@@ -76,7 +85,7 @@ impl Mail for Ses {
             .destination(Destination::builder().to_addresses(&outgoing.to).build())
             .content(EmailContent::builder().raw(raw.map_err(broken)?).build())
             .email_tags(tag.map_err(broken)?)
-            .set_configuration_set_name(self.configuration_set.clone())
+            .set_configuration_set_name(set.clone())
             .send()
             .await;
         match answer {

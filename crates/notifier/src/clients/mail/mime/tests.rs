@@ -19,6 +19,7 @@ fn build(to: &str, subject: &str) -> Result<String, MailError> {
         to,
         date: UNIX_EPOCH + Duration::from_secs(1_795_251_600),
         trace: Some("0af7651916cd43dd8448eb211c80319c"),
+        unsubscribe: None,
     };
     message(&head, &words(subject)).map(|o| String::from_utf8(o.mime).unwrap())
 }
@@ -72,7 +73,15 @@ fn subjects_hold_any_text_and_no_second_header() {
 
 #[test]
 fn an_address_that_cannot_be_written_is_refused() {
-    for to in ["", "nobody", "a@b\r\nBcc: c@d.example", "a b@c.example"] {
+    for to in [
+        "",
+        "nobody",
+        "a@b\r\nBcc: c@d.example",
+        "a b@c.example",
+        "a\0@c.example",
+        "a\u{202e}nn@c.example",
+        "ann@c\u{200b}.example",
+    ] {
         assert!(matches!(build(to, "Hello"), Err(MailError::Refused(_))), "{to:?}");
     }
 }
@@ -84,4 +93,48 @@ fn text_and_html_are_alternatives() {
     let plain = message.find("Content-Type: text/plain; charset=utf-8").unwrap();
     let html = message.find("Content-Type: text/html; charset=utf-8").unwrap();
     assert!(plain < html, "the richest alternative comes last");
+}
+
+/// The head of a newsletter that ends there.
+fn newsletter(address: &str) -> Result<Outgoing, MailError> {
+    let from = Sender::parse("Souk <notices@souk.local>").unwrap();
+    let head = Head {
+        letter: "ltr_01JD7Q5V8G0000000000000000".parse().unwrap(),
+        from: &from,
+        to: "ann@shop.example",
+        date: UNIX_EPOCH,
+        trace: None,
+        unsubscribe: Some(address),
+    };
+    message(&head, &words("News"))
+}
+
+#[test]
+fn s50_a_newsletter_says_how_it_is_ended_at_once_and_no_other_letter_does() {
+    let address = format!(
+        "https://a-rather-long-name.shop.example/newsletter/unsubscribe?token={}",
+        "A".repeat(43)
+    );
+    let outgoing = newsletter(&address).unwrap();
+    assert!(outgoing.newsletter);
+    let lines = head(&String::from_utf8(outgoing.mime).unwrap());
+    for expected in [
+        format!("List-Unsubscribe: <{address}>"),
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click".to_owned(),
+    ] {
+        assert!(lines.contains(&expected), "{expected} in {lines:#?}");
+    }
+    let plain = head(&build("ann@shop.example", "Hello").unwrap());
+    assert!(!plain.iter().any(|line| line.starts_with("List-")), "{plain:#?}");
+    for wrong in ["https://a>\r\nBcc: x@evil.example", "https://a b", "https://a\u{202e}b", "<x>"] {
+        assert!(matches!(newsletter(wrong), Err(MailError::Refused(_))), "{wrong}");
+    }
+}
+
+#[test]
+fn a_domain_is_written_as_every_server_takes_it() {
+    let lines = head(&build("ann@läden.example", "Hello").unwrap());
+    assert!(lines.contains(&"To: ann@xn--lden-loa.example".to_owned()), "{lines:?}");
+    // what is before the @ has no such form
+    assert!(matches!(build("änn@shop.example", "Hello"), Err(MailError::Refused(_))));
 }
