@@ -1,4 +1,5 @@
 //! The use cases: count views and sales, remember products, forget what is old.
+pub(crate) mod personal;
 pub(crate) mod product;
 pub(crate) mod retention;
 pub(crate) mod sale;

@@ -21,6 +21,7 @@ use futures::future::BoxFuture;
 use souk_service::{Frame, Parts, Service};
 use souk_storage::Migrations;
 
+pub use crate::app::personal::keeper;
 pub use crate::app::{App, Kept};
 pub use crate::config::Config;
 pub use crate::events::{OrderListener, ProductListener, ViewListener, consumers};
@@ -51,6 +52,7 @@ impl Service for Analytics {
                 consumers: consumers(),
                 schedules: schedules(&app),
                 invariants: invariants(&app),
+                personal: Some(keeper(&app)),
                 ..Parts::default()
             })
         })

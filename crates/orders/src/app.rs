@@ -3,12 +3,14 @@ pub(crate) mod cart;
 pub(crate) mod integrity;
 pub(crate) mod order;
 pub(crate) mod payment;
+pub(crate) mod personal;
 pub(crate) mod quote;
 pub(crate) mod rules;
 pub(crate) mod saga;
 
 use std::sync::Arc;
 
+use souk_audit::Audit;
 use souk_events::Outbox;
 use souk_service::Frame;
 use souk_storage::Database;
@@ -25,6 +27,7 @@ use crate::config::Config;
 pub(crate) struct App {
     pub(crate) db: Database,
     pub(crate) outbox: Outbox,
+    pub(crate) audit: Audit,
     pub(crate) clock: Clock,
     /// Of an empty cart.
     pub(crate) currency: Currency,
@@ -55,6 +58,7 @@ impl App {
         let chosen = Chosen::of(frame, &config, &db)?;
         let app = Self {
             outbox: frame.outbox(),
+            audit: frame.audit()?,
             clock: frame.clock(),
             currency: frame.settings().shop.currency.parse()?,
             catalog: Catalog::new(frame.transport("catalog")?),

@@ -19,6 +19,8 @@ pub(crate) use order::ENCODE;
 const SHOPPERS: Rule = Rule::Service(&["gateway"]);
 const READERS: Rule = Rule::Permission(Permission::OrdersRead);
 const WRITERS: Rule = Rule::Permission(Permission::OrdersWrite);
+/// Money leaves: with a second factor that was given a moment ago.
+const REFUNDERS: Rule = Rule::Fresh(Permission::OrdersWrite);
 const RULES_READ: Rule = Rule::Permission(Permission::ShopRead);
 const RULES_WRITE: Rule = Rule::Permission(Permission::ShopWrite);
 
@@ -39,7 +41,7 @@ const METHODS: MethodTable = &[
     ("/souk.orders.v1.OrderService/SearchOrders", READERS),
     ("/souk.orders.v1.OrderService/ShipOrder", WRITERS),
     ("/souk.orders.v1.OrderService/DeliverOrder", WRITERS),
-    ("/souk.orders.v1.OrderService/RefundOrder", WRITERS),
+    ("/souk.orders.v1.OrderService/RefundOrder", REFUNDERS),
     ("/souk.orders.v1.OrderService/AddNote", WRITERS),
     ("/souk.orders.v1.OrderService/ResumeOrder", WRITERS),
     ("/souk.orders.v1.PaymentService/CreatePaymentMethod", Rule::AnyUser),

@@ -49,6 +49,7 @@ impl Service for Orders {
                 schedules: jobs::schedules(&app),
                 tasks: jobs::tasks(&app),
                 invariants: app::integrity::invariants(&app),
+                personal: Some(app::personal::keeper(&app)),
                 ..Parts::default()
             })
         }

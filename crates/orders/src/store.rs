@@ -6,6 +6,7 @@ pub(crate) mod coupon;
 pub(crate) mod migrations;
 pub(crate) mod order;
 pub(crate) mod payment;
+pub(crate) mod personal;
 pub(crate) mod refund;
 pub(crate) mod saga;
 pub(crate) mod shipping;

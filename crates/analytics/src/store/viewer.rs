@@ -100,6 +100,49 @@ pub(crate) async fn all_by_day(
     rows(db, sql, [days.start.into(), days.end.into()]).await
 }
 
+/// One product on one day, as one viewer saw it.
+#[derive(Debug, FromQueryResult)]
+pub(crate) struct Saw {
+    pub(crate) day: i64,
+    pub(crate) product_id: ProductId,
+    pub(crate) views: i64,
+    pub(crate) first_at: i64,
+    pub(crate) last_at: i64,
+}
+
+/// The days on which the viewer was there.
+pub(crate) async fn days_of(db: &impl ConnectionTrait, viewer: &str) -> Result<Vec<i64>, DbErr> {
+    let sql = "SELECT day, views AS viewers FROM visitor_day WHERE viewer = $1 ORDER BY day";
+    let days: Vec<Viewers> = rows(db, sql, [viewer.into()]).await?;
+    Ok(days.into_iter().map(|row| row.day).collect())
+}
+
+/// What the viewer saw on a day.
+pub(crate) async fn saw(
+    db: &impl ConnectionTrait,
+    viewer: &str,
+    day: i64,
+) -> Result<Vec<Saw>, DbErr> {
+    let sql = "SELECT day, product_id, views, first_at, last_at FROM viewer_day \
+               WHERE day = $1 AND viewer = $2 ORDER BY product_id";
+    rows(db, sql, [day.into(), viewer.into()]).await
+}
+
+/// Somebody else's name for the viewer, on one day; the counts stay. Answers how many rows.
+pub(crate) async fn rename(tx: &Tx, viewer: &str, name: &str, day: i64) -> Result<u64, DbErr> {
+    let backend = tx.get_database_backend();
+    let mut renamed = 0;
+    for sql in [
+        "UPDATE viewer_day SET viewer = $3 WHERE day = $1 AND viewer = $2",
+        "UPDATE visitor_day SET viewer = $3 WHERE day = $1 AND viewer = $2",
+    ] {
+        let values = [Value::from(day), viewer.into(), name.into()];
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        renamed += tx.execute_raw(statement).await?.rows_affected();
+    }
+    Ok(renamed)
+}
+
 /// The oldest day before `day` whose viewers are known.
 pub(crate) async fn oldest_before(db: &Database, day: i64) -> Result<Option<i64>, DbErr> {
     let sql = "SELECT day, views AS viewers FROM visitor_day WHERE day < $1 ORDER BY day LIMIT 1";

@@ -1,6 +1,8 @@
 //! What the shop's staff decide: shipping methods, tax rates and settings, coupons.
 //!
 //! `expected` is the version that the writer has seen; 0: there is none yet.
+mod entry;
+
 use souk_rpc::Violation;
 use souk_storage::OnConstraint;
 
@@ -70,6 +72,7 @@ pub(crate) async fn put_method(
         made.on_constraint("shipping_method", METHOD_TAKEN())?;
     }
     store::tax::touch(&tx).await?;
+    app.audit.record(&tx, entry::of(found.as_ref(), Some(&method))).await?;
     tx.commit().await?;
     tracing::info!(shipping.code = method.code, version = method.version, "shipping method set");
     Ok(method)
@@ -86,6 +89,7 @@ pub(crate) async fn delete_method(
     check_known(found.version, expected)?;
     store::shipping::delete(&tx, code).await?;
     store::tax::touch(&tx).await?;
+    app.audit.record(&tx, entry::of(Some(&found), None)).await?;
     tx.commit().await?;
     tracing::info!(shipping.code = code, "shipping method deleted");
     Ok(found)
@@ -106,6 +110,7 @@ pub(crate) async fn put_rate(app: &App, rate: Rate, expected: Option<u64>) -> Re
         made.on_constraint("tax_rate", RATE_TAKEN())?;
     }
     store::tax::touch(&tx).await?;
+    app.audit.record(&tx, entry::of(found.as_ref(), Some(&rate))).await?;
     tx.commit().await?;
     tracing::info!(tax.country = rate.country, tax.class = rate.class, "tax rate set");
     Ok(rate)
@@ -124,6 +129,7 @@ pub(crate) async fn delete_rate(
     check_known(found.version, expected)?;
     store::tax::delete(&tx, &found).await?;
     store::tax::touch(&tx).await?;
+    app.audit.record(&tx, entry::of(Some(&found), None)).await?;
     tx.commit().await?;
     tracing::info!(tax.country = country, tax.class = class, "tax rate deleted");
     Ok(found)
@@ -136,13 +142,14 @@ pub(crate) async fn put_settings(
 ) -> Result<Settings, Error> {
     let mut settings = settings.checked().map_err(invalid)?;
     let tx = app.db.begin().await?;
-    let current = store::tax::settings(&tx).await?.version;
-    check_known(current, expected)?;
-    settings.version = current + 1;
+    let before = store::tax::settings(&tx).await?;
+    check_known(before.version, expected)?;
+    settings.version = before.version + 1;
     if !store::tax::update_settings(&tx, &settings).await? {
         return Err(Error::StaleVersion { current: settings.version });
     }
     store::tax::touch(&tx).await?;
+    app.audit.record(&tx, entry::of(Some(&before), Some(&settings))).await?;
     tx.commit().await?;
     tracing::info!(inclusive = settings.prices_include_tax, "tax settings set");
     Ok(settings)
@@ -166,6 +173,7 @@ pub(crate) async fn put_coupon(
         let made = store::coupon::insert(&tx, &coupon, now).await;
         made.on_constraint("coupon", COUPON_TAKEN())?;
     }
+    app.audit.record(&tx, entry::of(found.as_ref(), Some(&coupon))).await?;
     tx.commit().await?;
     tracing::info!(coupon.code, version = coupon.version, "coupon set");
     Ok(coupon)
@@ -188,6 +196,7 @@ pub(crate) async fn delete_coupon(
         return Err(Error::Conflict("coupon_in_use", sentence));
     }
     store::coupon::delete(&tx, &code).await?;
+    app.audit.record(&tx, entry::of(Some(&found), None)).await?;
     tx.commit().await?;
     tracing::info!(coupon.code = code, "coupon deleted");
     Ok(found)

@@ -9,6 +9,9 @@ use crate::app::App;
 use crate::domain::cart::Owner;
 use crate::store;
 
+/// Why a session ends when its user says so; what ended in another way empties no cart.
+const LOGOUT: &str = "logout";
+
 /// Hears `orders.account.v1`.
 pub(super) struct AccountHandler {
     app: App,
@@ -25,7 +28,7 @@ impl AccountHandler {
                 let message: SessionEnded =
                     event.decode().map_err(|_| poisoned("the payload is no SessionEnded"))?;
                 let user = user(&message.user_id)?;
-                if self.app.config.clear_cart_at_logout {
+                if message.reason == LOGOUT && self.app.config.clear_cart_at_logout {
                     // what came into it after a newer login stays
                     store::cart::clear_untouched_since(tx, user, event.time).await?;
                 }

@@ -8,7 +8,7 @@ use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 use souk_storage::{Database, Tx};
 use souk_values::{Cursor, Page};
 
-pub(crate) use uses::{count_of, give_back, take};
+pub(crate) use uses::{count_of, give_back, of_user, take};
 
 use crate::domain::coupon::{Coupon, Gift};
 

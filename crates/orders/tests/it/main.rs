@@ -9,4 +9,5 @@
 mod cart;
 mod order;
 mod payment;
+mod personal;
 mod rules;

@@ -2,7 +2,7 @@
 mod idempotency;
 mod kill;
 mod refund;
-mod stage;
+pub(crate) mod stage;
 
 use souk_proto::orders::v1 as pb;
 use souk_proto::orders::v1::place_order_response::Outcome;

@@ -36,6 +36,7 @@ on_both! {
     a_coupon_keeps_its_uses_and_its_one_spelling
     every_broken_field_of_a_rule_is_named_at_once
     only_the_staff_sees_and_sets_rules
+    a_rule_that_was_made_changed_and_removed_is_three_entries
     of_many_who_make_the_same_rule_one_does
 }
 
@@ -257,4 +258,26 @@ async fn of_many_who_make_the_same_rule_one_does(shop: &Shop) {
     assert!(futures::future::join_all(blind).await.iter().all(Result::is_ok));
     let last = shop.put_method(parcel(), None).await.unwrap();
     assert_eq!(last.version, 13);
+}
+
+async fn a_rule_that_was_made_changed_and_removed_is_three_entries(shop: &Shop) {
+    shop.put_coupon(ten_percent(), Some(0)).await.unwrap();
+    // nothing is told of what was not done
+    shop.put_coupon(ten_percent(), Some(7)).await.unwrap_err();
+    let less = pb::Coupon { percent_ppm: 50_000, active: false, ..ten_percent() };
+    shop.put_coupon(less, Some(1)).await.unwrap();
+    let request = pb::DeleteRuleRequest { key: "TEN".into(), expected_version: Some(2) };
+    answer(shop.rules().delete_coupon(request)).await.unwrap();
+    let page = souk_values::Page::new(100, "").unwrap();
+    let (entries, _) = shop.audit().list(&souk_audit::Filter::default(), &page).await.unwrap();
+    let told: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(told, ["coupon.deleted", "coupon.changed", "coupon.created"]);
+    let changed: Vec<(&str, &str, &str)> = entries[1]
+        .changes
+        .iter()
+        .map(|change| (change.field.as_str(), change.before.as_str(), change.after.as_str()))
+        .collect();
+    assert_eq!(changed, [("worth", "100000 ppm", "50000 ppm"), ("active", "true", "false")]);
+    assert_eq!(entries[0].target, "coupon/TEN");
+    assert!(entries[0].changes.iter().all(|change| change.after.is_empty()));
 }

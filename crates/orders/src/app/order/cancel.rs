@@ -1,6 +1,7 @@
 //! Cancelling: before the pivot the saga undoes everything, after it the money goes back.
 use std::time::{Duration, Instant};
 
+use souk_audit::NewEntry;
 use souk_values::OrderId;
 use uuid::Uuid;
 
@@ -50,6 +51,7 @@ pub(crate) async fn cancel(
                 text: "asked to cancel".to_owned(),
             });
             history::insert_many(&tx, entries.collect(), now).await?;
+            app.audit.record(&tx, told(&order, &wish)).await?;
             tx.commit().await?;
         }
         Some(Cancelling::Ask) => drop(tx),
@@ -57,11 +59,19 @@ pub(crate) async fn cancel(
             let everything =
                 Wish { restock: true, reason: "cancelled".to_owned(), ..Wish::default() };
             refund::begin(app, &tx, &order, &everything, &wish.actor, Uuid::nil()).await?;
+            app.audit.record(&tx, told(&order, &wish)).await?;
             tx.commit().await?;
         }
     }
     app.sagas.wake(id);
     ended(app, id).await
+}
+
+fn told(order: &Order, wish: &CancelWish) -> NewEntry {
+    NewEntry::new("order.cancelled", format!("order/{}", order.id))
+        .actor(&wish.actor)
+        .change("state", order.state.status(), "to be cancelled")
+        .change("reason", "", &wish.reason)
 }
 
 /// The order when its saga has ended, or as it is after a while.

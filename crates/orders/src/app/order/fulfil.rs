@@ -1,5 +1,6 @@
 //! What staff do with an order: send, deliver, note, resume.
 use chrono::{DateTime, Utc};
+use souk_audit::NewEntry;
 use souk_events::NewEvent;
 use souk_storage::Tx;
 use souk_values::OrderId;
@@ -48,7 +49,8 @@ pub(crate) async fn ship(
     shipment::insert(&tx, row.clone()).await?;
     let step = Step { to: Some(State::Shipped), told: true, ..Step::default() };
     let text = format!("{} {}", row.carrier, row.tracking_number);
-    let change = Change { kind: "state", step, text: text.trim().to_owned() };
+    let text = text.trim().to_owned();
+    let change = Change { did: "order.shipped", kind: "state", step, text };
     let say = |after: &Order| event::shipped(after, &row, actor, &Trace::current());
     write(app, tx, order, change, actor, now, say).await
 }
@@ -69,7 +71,7 @@ pub(crate) async fn deliver(
         return Err(wrong(&order, "delivered", code));
     }
     let step = Step { to: Some(State::Delivered), told: true, ..Step::default() };
-    let change = Change { kind: "state", step, text: String::new() };
+    let change = Change { did: "order.delivered", kind: "state", step, text: String::new() };
     let say = |after: &Order| event::delivered(after, actor, &Trace::current());
     let now = app.clock.now();
     write(app, tx, order, change, actor, now, say).await
@@ -84,7 +86,7 @@ pub(crate) async fn add_note(
 ) -> Result<Order, Error> {
     let (tx, order) = hold(app, id, None).await?;
     let step = Step { told: true, ..Step::default() };
-    let change = Change { kind: "note", step, text };
+    let change = Change { did: "order.noted", kind: "note", step, text };
     let say = |after: &Order| event::noted(after, actor, &Trace::current());
     let now = app.clock.now();
     write(app, tx, order, change, actor, now, say).await
@@ -99,10 +101,11 @@ pub(crate) async fn resume(app: &App, id: OrderId, actor: &str) -> Result<Order,
         let step = Step { told: true, review: Some(""), ..Step::default() };
         let text = format!("looked at: {}", order.review_reason);
         let order = Order { needs_review: false, review_reason: String::new(), ..order };
-        let change = Change { kind: "note", step, text };
+        let change = Change { did: "order.resumed", kind: "note", step, text };
         let say = |after: &Order| event::noted(after, actor, &Trace::current());
         write(app, tx, order, change, actor, now, say).await?
     } else {
+        app.audit.record(&tx, NewEntry::new("order.resumed", format!("order/{id}"))).await?;
         tx.commit().await?;
         order
     };
@@ -139,6 +142,8 @@ fn wrong(order: &Order, wanted: &'static str, beyond: &'static str) -> Error {
 }
 
 struct Change<'a> {
+    /// The action of the audit's entry.
+    did: &'static str,
     kind: &'static str,
     step: Step<'a>,
     text: String,
@@ -156,6 +161,11 @@ async fn write(
     let from = order.state;
     let rows = store::order::step(&tx, [order.id], &change.step, now).await?;
     let Moved { version, seq, .. } = *rows.first().ok_or(Error::OrderNotFound)?;
+    let state = change.step.to.unwrap_or(from);
+    let did = NewEntry::new(change.did, format!("order/{}", order.id))
+        .change("state", from.status(), state.status())
+        .change("text", "", &change.text);
+    app.audit.record(&tx, did).await?;
     let entry = Entry {
         order_id: order.id,
         seq,
@@ -166,7 +176,7 @@ async fn write(
         text: change.text,
     };
     history::insert_many(&tx, vec![entry], now).await?;
-    let after = Order { state: change.step.to.unwrap_or(from), version, updated_at: now, ..order };
+    let after = Order { state, version, updated_at: now, ..order };
     app.outbox.append(&tx, vec![say(&after)]).await?;
     tx.commit().await?;
     app.outbox.wake();

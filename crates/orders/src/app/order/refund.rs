@@ -2,6 +2,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use souk_audit::NewEntry;
 use souk_storage::Tx;
 use souk_values::{Money, OrderId, RefundId, UserId};
 use uuid::Uuid;
@@ -75,7 +76,13 @@ async fn decided(app: &App, request: &Request) -> Result<(), Error> {
     fulfil::require_version(&order, request.expected)?;
     let owner = app.sagas.owner();
     let actor = request.staff.to_string();
-    let (_, saga) = begin(app, &tx, &order, &request.wish, &actor, owner).await?;
+    let (made, saga) = begin(app, &tx, &order, &request.wish, &actor, owner).await?;
+    let told = NewEntry::new("order.refunded", format!("order/{}", order.id))
+        .change("refund", "", made.id)
+        .change("amount", "", made.amount_in(order.currency()))
+        .change("restock", "", made.restock)
+        .change("reason", "", &made.reason);
+    app.audit.record(&tx, told).await?;
     tx.commit().await?;
     app.sagas.drive(app.clone(), saga);
     Ok(())

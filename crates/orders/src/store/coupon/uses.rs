@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
-use sea_orm::{IntoActiveModel, QuerySelect};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 use souk_storage::Tx;
 use souk_values::{OrderId, UserId};
 
@@ -34,6 +34,12 @@ pub(crate) async fn count_of(
     let rows = Entity::find().filter(Column::Code.eq(code)).filter(Column::UserId.eq(user));
     let count = rows.count(db).await?;
     i64::try_from(count).map_err(|e| DbErr::Type(e.to_string()))
+}
+
+/// All of this customer, oldest first.
+pub(crate) async fn of_user(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, DbErr> {
+    let own = Entity::find().filter(Column::UserId.eq(user));
+    own.order_by_asc(Column::OrderId).all(db).await
 }
 
 /// Takes the coupon for an order, within its window and its limits; again for the same order it

@@ -14,7 +14,7 @@ use souk_storage::{Database, Tx};
 pub(crate) use call::forget as forget_calls;
 pub(crate) use card::{
     by_token as card_by_token, insert as insert_card, is_of as is_card_of, of_user as cards_of,
-    remove as remove_card,
+    remove as remove_card, remove_of_user as remove_cards_of,
 };
 pub(crate) use webhook::{
     Webhook, due as due_webhooks, is_to_be_sent, postpone as postpone_webhook,

@@ -94,6 +94,7 @@ impl Shop {
             ("orders.clear_cart_at_logout".to_owned(), clearing.to_string()),
             ("accounts.argon2.memory_kib".to_owned(), "64".to_owned()),
             ("accounts.argon2.iterations".to_owned(), "1".to_owned()),
+            ("accounts.admin_second_factor".to_owned(), "off".to_owned()),
         ];
         if let Some(url) = database {
             flags.push(("database.url".to_owned(), format!("\"{url}\"")));
@@ -141,7 +142,7 @@ impl Shop {
             login: username.to_owned(),
             password: PASSWORD.to_owned(),
             address: "203.0.113.9".to_owned(),
-            also_login: String::new(),
+            ..LoginRequest::default()
         };
         let mut sessions = SessionServiceClient::new(self.way("accounts"));
         let tokens: SessionTokens = answer(sessions.login(request)).await.unwrap();
@@ -154,7 +155,7 @@ impl Shop {
     }
 
     pub(crate) async fn log_out(&self, who: &Who) {
-        let request = LogoutRequest { refresh_token: who.refresh.clone() };
+        let request = LogoutRequest { refresh_token: who.refresh.clone(), ..Default::default() };
         let mut sessions = SessionServiceClient::new(self.way("accounts"));
         answer(sessions.logout(request)).await.unwrap();
     }

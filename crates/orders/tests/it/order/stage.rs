@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use souk_testkit::people::{self, Keys};
 
-const SECRET: &str = "known to all the tests of this crate and to nobody else";
+pub(crate) const SECRET: &str = "known to all the tests of this crate and to nobody else";
 const SEED: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
 
 /// Test numbers of the built-in provider.

@@ -68,6 +68,7 @@ impl Shop {
             ("shop.currency".to_owned(), "EUR".to_owned()),
             ("accounts.argon2.memory_kib".to_owned(), "64".to_owned()),
             ("accounts.argon2.iterations".to_owned(), "1".to_owned()),
+            ("accounts.admin_second_factor".to_owned(), "off".to_owned()),
         ];
         if let Some(url) = database {
             flags.push(("database.url".to_owned(), format!("\"{url}\"")));
@@ -94,6 +95,10 @@ impl Shop {
 
     fn way(&self, to: &'static str) -> Transport {
         self.house.transport(to).unwrap()
+    }
+
+    pub(crate) fn audit(&self) -> souk_audit::Audit {
+        self.house.audit("orders").unwrap()
     }
 
     pub(crate) fn rules(&self) -> RulesServiceClient<Transport> {
@@ -131,7 +136,7 @@ impl Shop {
             login: username.to_owned(),
             password: PASSWORD.to_owned(),
             address: "203.0.113.9".to_owned(),
-            also_login: String::new(),
+            ..LoginRequest::default()
         };
         let mut sessions = SessionServiceClient::new(self.way("accounts"));
         answer(sessions.login(request)).await.unwrap().access_token.into()

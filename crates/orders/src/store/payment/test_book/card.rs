@@ -80,6 +80,12 @@ pub(crate) async fn remove(tx: &Tx, token: &str) -> Result<(), DbErr> {
     Entity::delete_by_id(token).exec(tx).await.map(|_| ())
 }
 
+/// Forgets all cards of a person.
+pub(crate) async fn remove_of_user(tx: &Tx, user_id: &str) -> Result<u64, DbErr> {
+    let own = Entity::delete_many().filter(Column::UserId.eq(user_id));
+    Ok(own.exec(tx).await?.rows_affected)
+}
+
 fn read(row: Model) -> Result<Card, DbErr> {
     Ok(Card {
         behaviour: behaviour(&row.behaviour)?,
