@@ -1,23 +1,36 @@
 //! JSON for programs, a module for each noun: take the request apart, ask the service, put the
 //! answer together.
 pub(crate) mod addresses;
+pub(crate) mod api_keys;
+pub(crate) mod audit;
 pub(crate) mod auth;
+pub(crate) mod avatars;
+pub(crate) mod blocks;
 pub(crate) mod carts;
 pub(crate) mod categories;
 pub(crate) mod checkout;
+pub(crate) mod credentials;
+pub(crate) mod data_requests;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
+pub(crate) mod group_actions;
 pub(crate) mod health;
 pub(crate) mod images;
 pub(crate) mod jobs;
 pub(crate) mod me;
+pub(crate) mod newsletter;
+pub(crate) mod newsletters;
 pub(crate) mod notifications;
 pub(crate) mod openapi;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod products;
+pub(crate) mod registration;
 pub(crate) mod reports;
+pub(crate) mod roles;
+pub(crate) mod second_factor;
 pub(crate) mod sent;
+pub(crate) mod sessions;
 pub(crate) mod shop_rules;
 pub(crate) mod stock;
 pub(crate) mod transfer;
@@ -72,6 +85,13 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Answer<String> {
             "Idempotency-Key must be 1 to 255 visible characters",
         )
     })
+}
+
+/// For the one who asked, once: no cache keeps it.
+pub(crate) fn secret(body: impl IntoResponse) -> Response {
+    let mut response = body.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// A 201 with the address of what was made.

@@ -1,7 +1,18 @@
 //! The whole site on one screen: what every request passes, and the routes by audience.
+pub(crate) mod body;
+pub(crate) mod client_address;
+pub(crate) mod cookie;
+pub(crate) mod cors;
+pub(crate) mod csrf;
+pub(crate) mod device;
 pub(crate) mod edge;
+pub(crate) mod exchange;
+pub(crate) mod form;
+pub(crate) mod headers;
 pub(crate) mod json;
 pub(crate) mod limit;
+pub(crate) mod load;
+pub(crate) mod network;
 pub(crate) mod operator;
 pub(crate) mod precondition;
 pub(crate) mod problem;
@@ -11,24 +22,22 @@ pub(crate) mod session;
 pub(crate) mod viewer;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
-use http::{HeaderName, HeaderValue, Method, header};
 use souk_auth::Verifier;
 use souk_cache::Cache;
 use souk_service::Readiness;
 use souk_values::Currency;
-use tower_http::cors::{Any, CorsLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::shop_rules as rules;
+use crate::blocks::Blocks;
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::hot::Hot;
+use crate::refusals::Refusals;
 use crate::views::Views;
 use crate::{api, pages};
 
@@ -40,10 +49,17 @@ pub(crate) struct Site {
     pub(crate) views: Views,
     pub(crate) viewers: Arc<viewer::Viewers>,
     pub(crate) verifier: Arc<Verifier>,
+    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) exchange: Arc<exchange::Exchange>,
+    pub(crate) cookies: cookie::Cookies,
+    /// Of the shop's own pages.
+    pub(crate) origin: Arc<csrf::Origin>,
     pub(crate) cache: Cache,
     pub(crate) currency: Currency,
     pub(crate) config: Arc<Config>,
     pub(crate) readiness: Arc<Readiness>,
+    /// Told of who may not.
+    pub(crate) refusals: Refusals,
 }
 
 /// A file on its way in may be large: it is streamed.
@@ -73,18 +89,71 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(api::carts::set, api::carts::remove))
         .routes(routes!(api::carts::create_guest));
     let accounts = OpenApiRouter::new()
+        .routes(routes!(api::registration::register))
+        .routes(routes!(api::registration::confirm))
+        .routes(routes!(api::registration::resend))
         .routes(routes!(api::auth::login))
         .routes(routes!(api::auth::login_of_source))
         .routes(routes!(api::auth::refresh))
         .routes(routes!(api::auth::logout))
+        .routes(routes!(api::auth::session))
         .routes(routes!(api::auth::keys))
+        .routes(routes!(api::sessions::list, api::sessions::end_all))
+        .routes(routes!(api::sessions::put, api::sessions::patch, api::sessions::end))
+        .routes(routes!(api::credentials::forgot))
+        .routes(routes!(api::credentials::reset))
+        .routes(routes!(api::credentials::change))
+        .routes(routes!(api::credentials::change_email))
+        .routes(routes!(api::credentials::confirm_email))
+        .routes(routes!(
+            api::second_factor::get,
+            api::second_factor::begin,
+            api::second_factor::remove
+        ))
+        .routes(routes!(api::second_factor::confirm))
+        .routes(routes!(api::second_factor::verify))
+        .routes(routes!(api::second_factor::replace_codes))
+        .routes(routes!(api::api_keys::list, api::api_keys::create))
+        .routes(routes!(api::api_keys::revoke))
         .routes(routes!(api::me::get, api::me::put, api::me::patch))
         .routes(routes!(api::me::preferences, api::me::set_preferences))
+        .routes(routes!(api::avatars::list))
+        .routes(routes!(api::avatars::picture_of))
+        .routes(routes!(api::newsletter::text, api::newsletter::subscribe))
+        .routes(routes!(api::newsletter::confirm))
+        .routes(routes!(api::newsletter::unsubscribe))
+        .routes(routes!(api::newsletter::get, api::newsletter::put))
+        .routes(routes!(api::data_requests::start_export, api::data_requests::get_export))
+        .routes(routes!(api::data_requests::download))
+        .routes(routes!(
+            api::data_requests::start_erasure,
+            api::data_requests::get_erasure,
+            api::data_requests::cancel_erasure
+        ))
+        .routes(routes!(
+            api::data_requests::start_export_of_user,
+            api::data_requests::get_export_of_user
+        ))
+        .routes(routes!(
+            api::data_requests::start_erasure_of_user,
+            api::data_requests::get_erasure_of_user,
+            api::data_requests::cancel_erasure_of_user
+        ))
         .routes(routes!(api::addresses::list, api::addresses::create))
         .routes(routes!(api::addresses::get, api::addresses::put, api::addresses::delete))
         .routes(routes!(api::users::list, api::users::create))
         .routes(routes!(api::users::get, api::users::put, api::users::patch, api::users::delete))
-        .routes(routes!(api::users::roles));
+        .routes(routes!(api::second_factor::reset))
+        .routes(routes!(api::avatars::get_of_user, api::avatars::remove_of_user))
+        .routes(routes!(api::api_keys::list_of_user))
+        .routes(routes!(api::api_keys::revoke_of_user))
+        .routes(routes!(api::roles::list_for_users))
+        .routes(routes!(api::roles::list, api::roles::create))
+        .routes(routes!(api::roles::get, api::roles::put, api::roles::delete))
+        .routes(routes!(api::roles::permissions))
+        .routes(routes!(api::blocks::list, api::blocks::create))
+        .routes(routes!(api::blocks::lift))
+        .routes(routes!(api::group_actions::start));
     let desk = OpenApiRouter::new()
         .routes(routes!(api::products::bulk))
         .routes(routes!(api::transfer::export))
@@ -99,13 +168,20 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(api::notifications::list))
         .routes(routes!(api::notifications::counts))
         .routes(routes!(api::notifications::letter))
+        .routes(routes!(api::newsletters::subscribers))
+        .routes(routes!(api::newsletters::subscriber_counts))
+        .routes(routes!(api::newsletters::end_subscription))
+        .routes(routes!(api::newsletters::list, api::newsletters::create))
+        .routes(routes!(api::newsletters::get, api::newsletters::put, api::newsletters::delete))
+        .routes(routes!(api::newsletters::send))
         .routes(routes!(api::jobs::list))
         .routes(routes!(api::jobs::get, api::jobs::cancel))
         .routes(routes!(api::jobs::results))
         .routes(routes!(api::dead_letters::list))
         .routes(routes!(api::dead_letters::get, api::dead_letters::drop))
         .routes(routes!(api::dead_letters::replay))
-        .routes(routes!(api::events::list));
+        .routes(routes!(api::events::list))
+        .routes(routes!(api::audit::list));
     let rules = OpenApiRouter::new()
         .routes(routes!(api::checkout::quote))
         .routes(routes!(rules::shipping::list, rules::shipping::create))
@@ -134,6 +210,7 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
         .layer(DefaultBodyLimit::max(MAX_IMPORT));
     let pictures = OpenApiRouter::new()
         .routes(routes!(api::images::add))
+        .routes(routes!(api::avatars::get, api::avatars::put, api::avatars::remove))
         .layer(DefaultBodyLimit::max(MAX_IMAGE));
     let payments = OpenApiRouter::new()
         .routes(routes!(api::payments::list, api::payments::create))
@@ -160,7 +237,7 @@ pub(crate) fn routes() -> OpenApiRouter<Site> {
 /// The router behind the edge.
 pub(crate) fn router(site: &Site) -> Router {
     let (router, document) = routes().split_for_parts();
-    let document = Arc::new(api::openapi::complete(document, &site.config));
+    let document = Arc::new(api::openapi::complete(document, site.cookies.session_name()));
     router
         .merge(api::openapi::router(document.clone()))
         .merge(pages::router(document))
@@ -174,43 +251,6 @@ pub(crate) fn router(site: &Site) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(site.config.max_body))
-        .layer(middleware::from_fn_with_state(site.clone(), limit::log_ins))
-        .layer(cors(&site.config))
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
-        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(middleware::from_fn_with_state(site.clone(), session::keep_private))
         .with_state(site.clone())
-}
-
-fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-}
-
-fn cors(config: &Config) -> CorsLayer {
-    let layer = CorsLayer::new()
-        .allow_methods([
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
-            HeaderName::from_static("souk-cart"),
-            request_id::REQUEST_ID,
-        ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER, request_id::REQUEST_ID])
-        .max_age(Duration::from_secs(3600));
-    if config.cors.allowed_origins.iter().any(|origin| origin == "*") {
-        layer.allow_origin(Any)
-    } else {
-        let origins = config.cors.allowed_origins.iter().filter_map(|o| o.parse().ok());
-        layer.allow_origin(origins.collect::<Vec<HeaderValue>>())
-    }
 }

@@ -8,27 +8,37 @@ mod api;
 mod http;
 mod pages;
 
+mod blocks;
 mod clients;
 mod events;
 mod hot;
+mod refusals;
 mod views;
 
 mod config;
+
+#[doc(hidden)]
+pub mod fuzz;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use souk_service::{Frame, Listener, Parts, Schedule, Service, serve_http};
+use souk_proto::operations::v1::operations_service_client::OperationsServiceClient;
+use souk_service::{Frame, HttpBounds, Listener, Parts, Service, serve_http};
 use souk_storage::Migrations;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, Cors, RateLimit};
+pub use config::{Config, Cors, Network, ProxyHeader, Rate, RateLimit, RouteRates};
 
+use crate::blocks::Blocks;
 use crate::clients::Clients;
 use crate::hot::Hot;
+use crate::http::cookie::Cookies;
+use crate::http::csrf::Origin;
 use crate::http::edge::Edge;
+use crate::http::exchange::Exchange;
 use crate::http::viewer::Viewers;
 use crate::http::{Site, operator};
 use crate::views::Views;
@@ -56,38 +66,34 @@ impl Service for Gateway {
 
 fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
     let config = Arc::new(config);
+    let public_url = match config.public_url.as_str() {
+        "" => frame.settings().shop.public_url.as_str(),
+        own => own,
+    };
+    let (refusals, refused) = refusals::channel();
     let site = Site {
+        refusals,
         clients: Arc::new(Clients::new(frame)?),
         hot: Arc::new(Hot::new(config.hot_products)),
         views: Views::new(config.view_buffer, frame.clock()),
         viewers: Arc::new(Viewers::new(frame.clock())),
         verifier: frame.verifier(),
+        blocks: Arc::new(Blocks::new(frame.clock())),
+        exchange: Arc::new(Exchange::new()),
+        cookies: Cookies::new(public_url),
+        origin: Arc::new(Origin::new(public_url)),
         cache: frame.cache(),
         currency: frame.settings().shop.currency.parse()?,
         config: config.clone(),
         readiness: frame.readiness(),
     };
-    let public_url = match config.public_url.as_str() {
-        "" => frame.settings().shop.public_url.as_str(),
-        own => own,
-    };
     let edge = Edge::new(site.clone(), http::router(&site), public_url);
-    let tidy = {
-        let edge = edge.clone();
-        Schedule {
-            name: "forget_idle_addresses",
-            every: Duration::from_secs(60),
-            run: Arc::new(move || {
-                edge.tidy();
-                async { Ok(()) }.boxed()
-            }),
-        }
-    };
+    let bounds = HttpBounds { connections: config.max_connections, ..HttpBounds::default() };
     let mut listeners = vec![Listener {
         name: "gateway",
         address: config.listen,
         serve: Box::new(move |socket, stop| {
-            serve_http(socket, move |peer| edge.for_peer(peer), stop).boxed()
+            serve_http(socket, bounds, move |peer| edge.for_peer(peer), stop).boxed()
         }),
     }];
     if let Some(address) = config.operator_listen {
@@ -96,7 +102,7 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
             name: "operator",
             address,
             serve: Box::new(move |socket, stop| {
-                serve_http(socket, move |_| router.clone(), stop).boxed()
+                serve_http(socket, HttpBounds::default(), move |_| router.clone(), stop).boxed()
             }),
         });
     }
@@ -105,15 +111,23 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
     let refreshed = site.clone();
     let refresh: souk_service::Task = Box::new(move |stop| refresh(refreshed, stop).boxed());
     let (bus, hot, verifier) = (frame.bus(), site.hot.clone(), frame.verifier());
+    let exchange = site.exchange.clone();
+    let blocks = site.blocks.clone();
     let listen: souk_service::Task =
-        Box::new(move |stop| events::listen(bus, hot, verifier, stop).boxed());
+        Box::new(move |stop| events::listen(bus, hot, exchange, blocks, verifier, stop).boxed());
+    let (blocks, accounts) = (site.blocks.clone(), site.clients.blocks.clone());
+    let keep: souk_service::Task =
+        Box::new(move |stop| async move { blocks.keep(accounts, stop).await }.boxed());
+    let accounts = OperationsServiceClient::new(frame.transport("accounts")?);
+    let tell: souk_service::Task = Box::new(move |stop| refused.run(accounts, stop).boxed());
     Ok(Parts {
         tasks: vec![
             ("publish views", publish),
             ("hear changes", listen),
             ("refresh hot products", refresh),
+            ("keep blocked networks", keep),
+            ("tell refusals", tell),
         ],
-        schedules: vec![tidy],
         listeners,
         ..Parts::default()
     })

@@ -1,6 +1,7 @@
 //! HTML for people: an index and a reader of the API, and the development mailbox.
 mod index;
 mod mailbox;
+mod newsletter;
 mod reader;
 
 use std::sync::Arc;
@@ -19,4 +20,6 @@ pub(crate) fn router(document: Arc<OpenApi>) -> Router<Site> {
         .route("/routes", get(move || index::list(document.clone())))
         .route("/dev/mailbox", get(mailbox::list))
         .route("/dev/mailbox/{id}", get(mailbox::letter))
+        .route("/newsletter/confirm", get(newsletter::ask_confirm).post(newsletter::confirm))
+        .route("/newsletter/unsubscribe", get(newsletter::ask_end).post(newsletter::end))
 }

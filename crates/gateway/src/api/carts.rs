@@ -18,13 +18,14 @@ use crate::http::Site;
 use crate::http::json::Fields;
 use crate::http::precondition::IfMatch;
 use crate::http::problem::Problem;
+use crate::http::session::Buyer;
 
 /// Makes a cart for somebody who is not logged in. The secret is shown this once: send it as
 /// `Souk-Cart`. At login, and at any call about cart or orders with both, the cart is added to the
 /// user's and ends.
 #[utoipa::path(post, path = "/api/carts", tag = "cart",
     responses((status = 201, body = GuestCartView)))]
-pub(crate) async fn create_guest(State(site): State<Site>) -> Answer<Response> {
+pub(crate) async fn create_guest(State(site): State<Site>, _who: Buyer) -> Answer<Response> {
     let made = site.clients.carts.clone().create_guest_cart(CreateGuestCartRequest {}).await?;
     let mut response =
         (StatusCode::CREATED, axum::Json(GuestCartView::from(made.into_inner()))).into_response();
@@ -41,7 +42,11 @@ pub(crate) async fn create_guest(State(site): State<Site>) -> Answer<Response> {
     responses((status = 200, body = CartView), (status = 401, body = Problem),
         (status = 404, description = "no cart has this secret", body = Problem)),
     security(("bearer" = []), ()))]
-pub(crate) async fn get(State(site): State<Site>, headers: HeaderMap) -> Answer<Response> {
+pub(crate) async fn get(
+    State(site): State<Site>,
+    _who: Buyer,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let request = GetCartRequest { guest_secret: cart_secret(&headers)? };
     Ok(shown(site.clients.carts.clone().get_cart(request).await?.into_inner()))
 }
@@ -55,6 +60,7 @@ pub(crate) async fn get(State(site): State<Site>, headers: HeaderMap) -> Answer<
     security(("bearer" = []), ()))]
 pub(crate) async fn add(
     State(site): State<Site>,
+    _who: Buyer,
     headers: HeaderMap,
     mut body: Fields,
 ) -> Answer<Response> {
@@ -73,7 +79,11 @@ pub(crate) async fn add(
     params(("Souk-Cart" = Option<String>, Header, description = "secret of a guest's cart; with a token it is merged into the user's first")),
     responses((status = 200, body = CartView), (status = 401, body = Problem)),
     security(("bearer" = []), ()))]
-pub(crate) async fn clear(State(site): State<Site>, headers: HeaderMap) -> Answer<Response> {
+pub(crate) async fn clear(
+    State(site): State<Site>,
+    _who: Buyer,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let request = ClearCartRequest { guest_secret: cart_secret(&headers)? };
     Ok(shown(site.clients.carts.clone().clear_cart(request).await?.into_inner()))
 }
@@ -83,8 +93,12 @@ pub(crate) async fn clear(State(site): State<Site>, headers: HeaderMap) -> Answe
     params(("Souk-Cart" = Option<String>, Header, description = "secret of a guest's cart; with a token it is merged into the user's first")),
     responses((status = 200, body = CartView), (status = 401, body = Problem)),
     security(("bearer" = []), ()))]
-pub(crate) async fn clear_of_source(state: State<Site>, headers: HeaderMap) -> Answer<Response> {
-    clear(state, headers).await
+pub(crate) async fn clear_of_source(
+    state: State<Site>,
+    who: Buyer,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    clear(state, who, headers).await
 }
 
 /// Sets the quantity of a product, whatever it was; 0 takes it out.
@@ -98,6 +112,7 @@ pub(crate) async fn clear_of_source(state: State<Site>, headers: HeaderMap) -> A
     security(("bearer" = []), ()))]
 pub(crate) async fn set(
     State(site): State<Site>,
+    _who: Buyer,
     Path(product): Path<String>,
     headers: HeaderMap,
     IfMatch(expected_version): IfMatch,
@@ -123,6 +138,7 @@ pub(crate) async fn set(
     security(("bearer" = []), ()))]
 pub(crate) async fn remove(
     State(site): State<Site>,
+    _who: Buyer,
     Path(product): Path<String>,
     headers: HeaderMap,
 ) -> Answer<Response> {

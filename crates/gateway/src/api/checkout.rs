@@ -12,6 +12,7 @@ use super::Answer;
 use crate::http::Site;
 use crate::http::json::{self, Fields};
 use crate::http::problem::Problem;
+use crate::http::session::Buyer;
 
 /// Takes the fields of a checkout out of a body; the caller finishes it.
 pub(crate) fn checkout(body: &mut Fields) -> CheckoutRequest {
@@ -70,7 +71,11 @@ pub(crate) fn cart_secret(headers: &HeaderMap) -> Answer<String> {
 #[utoipa::path(post, path = "/api/checkout/quote", tag = "orders", request_body = CheckoutBody,
     params(("Souk-Cart" = Option<String>, Header, description = "secret of a guest's cart")),
     responses((status = 200, body = QuoteAnswer)))]
-pub(crate) async fn quote(State(site): State<Site>, request: Request) -> Answer<Json<QuoteAnswer>> {
+pub(crate) async fn quote(
+    State(site): State<Site>,
+    _who: Buyer,
+    request: Request,
+) -> Answer<Json<QuoteAnswer>> {
     let headers = request.headers().clone();
     let bytes = json::body(request, &site).await?;
     let mut body = Fields::parse_optional(&headers, &bytes)?;

@@ -20,8 +20,8 @@ pub(crate) struct PictureForm {
     file: Vec<u8>,
 }
 
-/// Adds a picture: PNG, JPEG, GIF, WebP or SVG, at most 5 MiB, as a form's `file` or as the body
-/// itself.
+/// Adds a picture: PNG, JPEG, GIF or WebP, at most 5 MiB and 20 million pixels, as a form's `file`
+/// or as the body itself. It is made anew from its pixels: nothing else of the file is kept.
 #[utoipa::path(post, path = "/api/products/{key}/images", tag = "products",
     request_body(content = PictureForm, content_type = "multipart/form-data"),
     params(("key" = String, Path, description = "id, SKU or slug"),
@@ -41,7 +41,8 @@ pub(crate) async fn add(
     Ok(products::written(&site, product))
 }
 
-async fn picture(site: &Site, request: Request) -> Answer<Vec<u8>> {
+/// The file of a form, or the body itself.
+pub(crate) async fn picture(site: &Site, request: Request) -> Answer<Vec<u8>> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     if content_type.starts_with("image/") || content_type == "application/octet-stream" {

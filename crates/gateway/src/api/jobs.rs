@@ -35,6 +35,8 @@ pub(crate) struct JobView {
     attempts: u32,
     created_by: String,
     created_at: String,
+    /// Not begun, or not tried again, before: until then a new job is cancelled without a trace.
+    run_at: String,
     started_at: Option<String>,
     ended_at: Option<String>,
 }
@@ -53,6 +55,7 @@ impl From<Job> for JobView {
             attempts: j.attempts,
             created_by: j.created_by,
             created_at: time(j.created_at_us),
+            run_at: time(j.run_at_us),
             started_at: maybe_time(j.started_at_us),
             ended_at: maybe_time(j.ended_at_us),
         }

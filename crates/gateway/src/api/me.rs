@@ -22,8 +22,6 @@ pub(crate) struct MeBody {
     #[schema(nullable = false)]
     username: Option<String>,
     #[schema(nullable = false)]
-    email: Option<String>,
-    #[schema(nullable = false)]
     full_name: Option<String>,
     /// Another word for `full_name`.
     #[schema(nullable = false)]
@@ -57,7 +55,7 @@ pub(crate) async fn get(State(site): State<Site>, _session: Session) -> Answer<R
     Ok(tagged(StatusCode::OK, me.version, &UserView::from(me)))
 }
 
-/// Changes one's own names and address.
+/// Changes one's own names. The e-mail address changes by a code: `POST /api/me/email`.
 #[utoipa::path(put, path = "/api/me", tag = "me", request_body = MeBody,
     params(("If-Match" = Option<String>, Header)),
     responses((status = 200, body = UserView)), security(("bearer" = [])))]

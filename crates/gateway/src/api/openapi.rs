@@ -6,20 +6,21 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::config::Config;
 use crate::http::Site;
 use crate::http::problem::{FieldError, Problem};
 
 const PROBLEM: &str = "application/problem+json";
 
-/// Adds title, security scheme and the problems that any operation may answer.
-pub(crate) fn complete(mut document: OpenApi, _config: &Config) -> OpenApi {
+/// Adds title, security schemes and the problems that any operation may answer.
+pub(crate) fn complete(mut document: OpenApi, session_cookie: &str) -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Souk")
         .version(env!("CARGO_PKG_VERSION"))
@@ -29,8 +30,17 @@ pub(crate) fn complete(mut document: OpenApi, _config: &Config) -> OpenApi {
         ))
         .build();
     let mut components = document.components.take().unwrap_or_default();
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("An access token, or an API key (`souk_…`)."))
+        .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let cookie = ApiKeyValue::with_description(
+        session_cookie,
+        "For the shop's own pages. What changes something needs `X-CSRF-Token` as well.",
+    );
+    components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
     document.components = Some(components);
@@ -52,6 +62,9 @@ pub(crate) fn complete(mut document: OpenApi, _config: &Config) -> OpenApi {
 }
 
 fn add_problems(path: &str, operation: &mut Operation, writes: bool) {
+    if let Some(ways) = &mut operation.security {
+        ways.push(SecurityRequirement::new("cookie", Vec::<String>::new()));
+    }
     let guarded = operation.security.is_some();
     let body = operation.request_body.is_some();
     let mut problems = vec![
@@ -63,7 +76,7 @@ fn add_problems(path: &str, operation: &mut Operation, writes: bool) {
         ("504", "it took too long"),
     ];
     if guarded {
-        problems.push(("403", "the role does not allow it"));
+        problems.push(("403", "the role does not allow it, or it needs a second factor"));
     }
     if path.contains('{') {
         problems.push(("404", "missing, or not yours"));
@@ -72,12 +85,17 @@ fn add_problems(path: &str, operation: &mut Operation, writes: bool) {
         problems.push(("422", "fields break a rule: all of them in `errors`"));
     }
     if writes {
+        problems.push(("403", "a browser's request without its CSRF token"));
         problems.push(("404", "missing, or not yours"));
         problems.push(("409", "conflict with the current state"));
         problems.push(("412", "`If-Match` names an old version"));
         problems.push(("413", "the body is too large"));
         problems.push(("415", "the body is of the wrong type"));
     }
+    if body {
+        problems.push(("408", "the body came too slowly"));
+    }
+    problems.push(("403", "nobody may come in from this address"));
     for (status, description) in problems {
         let known = operation.responses.responses.get(status);
         let undescribed = match known {
@@ -107,3 +125,6 @@ pub(crate) fn router(document: Arc<OpenApi>) -> Router<Site> {
     let json = move || async move { Json((*document).clone()).into_response() };
     Router::new().route("/api/openapi.json", get(json))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use souk_proto::accounts::v1::{
-    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListRolesRequest, ListUsersRequest,
-    UpdateUserRequest, User, UserFields,
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, UpdateUserRequest,
+    User, UserFields,
 };
 use souk_rpc::Violation;
 use utoipa::ToSchema;
@@ -58,19 +58,6 @@ impl From<User> for UserView {
 pub(crate) struct UserPage {
     items: Vec<UserView>,
     next_cursor: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RoleView {
-    name: String,
-    /// The number by which first clients know it; 0: none.
-    number: u32,
-    permissions: Vec<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RoleList {
-    items: Vec<RoleView>,
 }
 
 /// What an admin may say of an account. To create one, username, e-mail address and password are
@@ -126,6 +113,7 @@ pub(crate) fn fields(mut body: Fields) -> Read {
         password: body.string("password"),
         role,
         active: body.boolean("active"),
+        password_hash: None,
     };
     Read { fields, names, broken: body.violations() }
 }
@@ -235,19 +223,6 @@ pub(crate) async fn delete(
     let request = DeleteUserRequest { id, expected_version };
     let gone = site.clients.accounts.clone().delete_user(request).await?.into_inner();
     Ok(tagged(StatusCode::OK, gone.version, &UserView::from(gone)))
-}
-
-/// The roles, with what they allow.
-#[utoipa::path(get, path = "/api/roles", tag = "users", responses((status = 200, body = RoleList)),
-    security(("bearer" = [])))]
-pub(crate) async fn roles(State(site): State<Site>, _may: UsersReader) -> Answer<Json<RoleList>> {
-    let found = site.clients.accounts.clone().list_roles(ListRolesRequest {}).await?.into_inner();
-    let view = |r: souk_proto::accounts::v1::Role| RoleView {
-        name: r.name,
-        number: r.number,
-        permissions: r.permissions,
-    };
-    Ok(Json(RoleList { items: found.items.into_iter().map(view).collect() }))
 }
 
 #[cfg(test)]

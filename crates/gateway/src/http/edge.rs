@@ -1,8 +1,10 @@
-//! What every request passes, in this order: id → limit → hot answer → session → router; then
-//! metrics and headers.
+//! What every request passes, in this order: who the client is → block → limit → hot answer → form →
+//! load → session → shared limits → router; then metrics and headers.
 //!
 //! A product that lies in memory is answered here, before the router: that is most of a shop's
 //! traffic.
+mod hot_answer;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,21 +20,31 @@ use axum::extract::MatchedPath;
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use futures::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use metrics::{Counter, Histogram};
-use percent_encoding::percent_decode_str;
+use http::{Method, Request, Response, StatusCode, header};
+use souk_cache::Allowance;
 use souk_rpc::CallContext;
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
-use super::limit::Limit;
+use self::hot_answer::HotMeter;
+pub(crate) use self::hot_answer::render;
+use super::client_address::{self, Proxies};
+use super::form::{self, Arrival, Form};
+use super::headers::{self, About, HotHeaders};
+use super::limit::class::Class;
+use super::limit::{self, Asker, Limits};
+use super::load::{Flight, Load};
 use super::problem::Problem;
-use super::{Site, precondition, request_id, session};
-use crate::hot::Rendered;
+use super::{Site, body, precondition, request_id, session};
 
-/// Who is at the other end of the connection.
+/// The client: who is at the other end of the connection, or of the trusted proxies in between; IPv4
+/// never inside of IPv6. The port is 0 when a proxy named it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Somebody who sits at the machine of this process, as far as can be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AtThisMachine;
 
 /// The edge of one gateway; [`for_peer`](Self::for_peer) makes the service of one connection.
 #[derive(Clone)]
@@ -43,38 +55,32 @@ pub(crate) struct Edge {
 struct Shared {
     site: Site,
     router: Router,
-    limit: Option<Limit>,
+    proxies: Proxies,
+    limits: Option<Limits>,
+    load: Arc<Load>,
+    form: Form,
+    hot_headers: HotHeaders,
     timeout: Duration,
+    body_timeout: Duration,
     secure: bool,
     hot_products: HotMeter,
     hot_lists: HotMeter,
 }
 
-/// Handles of the metrics that a hot answer moves, looked up once.
-struct HotMeter {
-    ok: Counter,
-    unchanged: Counter,
-    seconds: Histogram,
-}
-
-impl HotMeter {
-    fn new(route: &'static str) -> Self {
-        let requests = |status: &'static str| metrics::counter!("http_requests_total", "method" => "GET", "route" => route, "status" => status);
-        Self {
-            ok: requests("200"),
-            unchanged: requests("304"),
-            seconds: metrics::histogram!("http_request_duration_seconds", "route" => route),
-        }
-    }
-}
-
 impl Edge {
     pub(crate) fn new(site: Site, router: Router, public_url: &str) -> Self {
-        let limits = &site.config.rate_limit;
+        let config = site.config.clone();
+        let limits = &config.rate_limit;
+        let secure = public_url.starts_with("https://");
         let shared = Shared {
-            limit: limits.enabled.then(|| Limit::new(limits)),
-            timeout: Duration::from_secs(site.config.request_timeout_s),
-            secure: public_url.starts_with("https://"),
+            proxies: Proxies::new(config.trusted_proxies.clone(), config.proxy_header),
+            limits: limits.enabled.then(|| Limits::new(limits, site.cache.clone())),
+            load: Arc::new(Load::new(config.max_in_flight)),
+            form: Form::new(&config.cors, public_url),
+            hot_headers: HotHeaders::new(secure),
+            timeout: Duration::from_secs(config.request_timeout_s),
+            body_timeout: Duration::from_secs(config.body_timeout_s),
+            secure,
             hot_products: HotMeter::new("/api/products/{key}"),
             hot_lists: HotMeter::new("/api/products"),
             router,
@@ -84,14 +90,9 @@ impl Edge {
     }
 
     pub(crate) fn for_peer(&self, peer: SocketAddr) -> Connection {
-        Connection { shared: self.shared.clone(), peer }
-    }
-
-    /// Forgets limits of addresses that have gone; called now and then.
-    pub(crate) fn tidy(&self) {
-        if let Some(limit) = &self.shared.limit {
-            limit.tidy();
-        }
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let proxied = self.shared.proxies.trusts(peer.ip());
+        Connection { shared: self.shared.clone(), peer, proxied }
     }
 }
 
@@ -100,6 +101,8 @@ impl Edge {
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     peer: SocketAddr,
+    /// The peer is a proxy that may say who the client is.
+    proxied: bool,
 }
 
 impl<B> Service<Request<B>> for Connection
@@ -116,11 +119,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Answer {
-        if let Some(response) = self.shared.hot(&request, self.peer) {
+        let mut client = self.peer;
+        let mut arrival = Arrival::default();
+        if self.proxied {
+            client = self.shared.proxies.client(self.peer, request.headers());
+            arrival.plain = self.shared.secure && self.shared.proxies.came_plain(request.headers());
+        }
+        arrival.blocked = self.shared.site.blocks.blocked(client.ip());
+        if !arrival.plain
+            && arrival.blocked.is_none()
+            && let Some(response) = self.shared.hot(&request, client)
+        {
             return Answer::Ready(Some(response));
         }
-        let (shared, peer) = (self.shared.clone(), self.peer);
-        Answer::Routed(Box::pin(async move { shared.routed(request.map(Body::new), peer).await }))
+        arrival.at_this_machine =
+            !self.proxied && client_address::is_at_this_machine(self.peer, request.headers());
+        let shared = self.shared.clone();
+        Answer::Routed(Box::pin(async move {
+            shared.routed(request.map(Body::new), client, arrival).await
+        }))
     }
 }
 
@@ -142,83 +159,51 @@ impl Future for Answer {
 }
 
 impl Shared {
-    /// An answer from memory for an anonymous reader of a product or a list; `None`: the router's
-    /// turn.
-    fn hot<B>(&self, request: &Request<B>, peer: SocketAddr) -> Option<Response<Body>> {
-        const PRODUCTS: &str = "/api/products";
-        let rest = request.uri().path().strip_prefix(PRODUCTS)?;
-        let headers = request.headers();
-        let plain = request.method() == Method::GET
-            && !headers.contains_key(header::AUTHORIZATION)
-            && !headers.contains_key(header::ORIGIN);
-        if !plain {
-            return None;
-        }
-        let started = Instant::now();
-        let (response, meter) = if rest.is_empty() {
-            let hot = self.site.hot.list(request.uri().query().unwrap_or_default())?;
-            (self.answer(headers, &hot, peer)?, &self.hot_lists)
-        } else {
-            let segment = rest.strip_prefix('/')?.trim_end_matches('/');
-            if request.uri().query().is_some() || segment.contains('/') {
-                return None;
-            }
-            let key = percent_decode_str(segment).decode_utf8().ok()?;
-            let hot = self.site.hot.product(&key)?;
-            let response = self.answer(headers, &hot.rendered, peer)?;
-            self.site.views.note(hot.id, self.site.viewers.of(None, headers, peer.ip()));
-            (response, &self.hot_products)
-        };
-        match response.status() {
-            StatusCode::NOT_MODIFIED => meter.unchanged.increment(1),
-            _ => meter.ok.increment(1),
-        }
-        meter.seconds.record(started.elapsed());
-        tracing::debug!(http.status = response.status().as_u16(), "hot answer");
-        Some(response)
-    }
-
-    /// The rendered answer as a response; `None` when the address is over its limit, which the
-    /// router's way tells.
-    fn answer(
+    async fn routed(
         &self,
-        headers: &HeaderMap,
-        rendered: &Rendered,
-        peer: SocketAddr,
-    ) -> Option<Response<Body>> {
-        if let Some(limit) = &self.limit {
-            limit.check(peer.ip()).ok()?;
-        }
-        let mut response = render(headers, rendered);
-        let own = response.headers_mut();
-        own.insert(request_id::REQUEST_ID, request_id::of(headers));
-        own.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if self.secure {
-            own.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
-        }
-        Some(response)
-    }
-
-    async fn routed(&self, mut request: Request<Body>, peer: SocketAddr) -> Response<Body> {
+        mut request: Request<Body>,
+        client: SocketAddr,
+        arrival: Arrival,
+    ) -> Response<Body> {
         let started = Instant::now();
         let id = request_id::of(request.headers());
         let method = request.method().clone();
+        let origin = request.headers().get(header::ORIGIN).cloned();
         without_slash(&mut request);
-        request.extensions_mut().insert(Peer(peer));
-        let timeout = if is_transfer(request.uri().path()) { TRANSFER_TIME } else { self.timeout };
+        if arrival.at_this_machine {
+            request.extensions_mut().insert(AtThisMachine);
+        }
+        client_address::strip_claims(request.headers_mut());
+        request.extensions_mut().insert(Peer(client));
+        let path = request.uri().path();
+        let picture = path.starts_with("/api/images/");
+        let timeout = if is_transfer(path) { TRANSFER_TIME } else { self.timeout };
         let context = CallContext {
             request_id: Some(request_id::shared(&id)),
+            client: Some(limit::network(client.ip()).to_string().into()),
             deadline: Some(started + timeout),
             ..CallContext::default()
         };
         let span = tracing::info_span!("http.request", otel.kind = "server",
-            http.request.method = %method, url.path = request.uri().path(), request.id = ?id);
-        let answer = self.within_limits(request, peer, context);
+            http.request.method = %method, url.path = path, request.id = ?id);
+        let formal = self.form.answer(&request, arrival);
+        let mut flight = None;
+        let answer = async {
+            match formal {
+                Some(Ok(response)) => response,
+                Some(Err(problem)) => in_context(context, problem).await,
+                None => self.within_limits(request, client, context, &mut flight).await,
+            }
+        };
         let mut response = answer.instrument(span.clone()).await;
         let route = response.extensions_mut().remove::<Route>();
         let route = route.as_ref().map_or("other", |Route(path)| path.as_str());
+        // however long a file takes says nothing about the others
+        if let Some(flight) = flight.filter(|_| timeout == self.timeout) {
+            flight.answered(route);
+        }
         let status = response.status();
-        metrics::counter!("http_requests_total", "method" => method.as_str().to_owned(),
+        metrics::counter!("http_requests_total", "method" => method_name(&method),
             "route" => route.to_owned(), "status" => status.as_u16().to_string())
         .increment(1);
         metrics::histogram!("http_request_duration_seconds", "route" => route.to_owned())
@@ -230,56 +215,149 @@ impl Shared {
                 "answered"
             );
         });
-        let headers = response.headers_mut();
-        headers.insert(request_id::REQUEST_ID, id);
-        if self.secure {
-            headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
-        }
+        let own = response.headers_mut();
+        own.insert(request_id::REQUEST_ID, id);
+        headers::complete(own, About { secure: self.secure, picture });
+        self.form.origins.complete(origin.as_ref(), own);
         response
     }
 
     async fn within_limits(
         &self,
-        mut request: Request<Body>,
-        peer: SocketAddr,
-        mut context: CallContext,
+        request: Request<Body>,
+        client: SocketAddr,
+        context: CallContext,
+        flight: &mut Option<Flight>,
     ) -> Response<Body> {
-        let in_context = |context: CallContext, problem: Problem| {
-            souk_rpc::scope(context, async move { problem.into_response() })
+        let path = request.uri().path();
+        let limits = self.limits.as_ref().filter(|_| path != form::ALIVE);
+        let own = limits.map(|limits| limits.address(client.ip()));
+        if let Some(allowance) = own.filter(|allowance| !allowance.allowed) {
+            return limited(context, &allowance).await;
+        }
+        if form::is_health(path) {
+            // a load balancer must hear the truth, most of all under load
+            return run(self.router.clone(), request, context, self.timeout).await;
+        }
+        *flight = self.load.enter();
+        if flight.is_none() {
+            return in_context(context, Problem::overloaded()).await;
+        }
+        self.admitted(request, client, context, own).await
+    }
+
+    async fn admitted(
+        &self,
+        mut request: Request<Body>,
+        client: SocketAddr,
+        mut context: CallContext,
+        own: Option<Allowance>,
+    ) -> Response<Body> {
+        let head = session::Head {
+            method: request.method(),
+            path: request.uri().path(),
+            headers: request.headers(),
+            client: client.ip(),
         };
-        if let Some(Err(wait)) = self.limit.as_ref().map(|limit| limit.check(peer.ip())) {
-            return in_context(context, Problem::too_many(wait.as_secs() + 1)).await;
-        }
-        match session::read(request.headers(), &self.site.verifier).await {
-            Ok(None) => {}
-            Ok(Some(session)) => {
-                context.token = Some(session.token.clone());
-                request.extensions_mut().insert(session);
+        // accounts may be asked what a cookie or an API key is worth
+        let session = match souk_rpc::scope(context.clone(), session::read(&self.site, head)).await
+        {
+            Ok(session) => session,
+            Err(problem) => {
+                let response = in_context(context.clone(), problem).await;
+                let route = format!("{} (any)", request.method());
+                self.site.refusals.tell(&context, None, route, response.status());
+                return response;
             }
-            Err(problem) => return in_context(context, problem).await,
+        };
+        let (user, method) = (session.as_ref().map(|s| s.user.id), request.method().clone());
+        let mut told = own;
+        if let Some(limits) = &self.limits {
+            let asker = Asker {
+                address: client.ip(),
+                user: session.as_ref().map(|session| &*session.user),
+                by_key: session.as_ref().is_some_and(|session| session.by_key),
+            };
+            let class = Class::of(request.method(), request.uri().path(), request.uri().query());
+            let shared = limits.shared(class, asker).await;
+            told = told.into_iter().chain(shared).reduce(limit::tighter);
         }
+        if let Some(allowance) = told.filter(|allowance| !allowance.allowed) {
+            return limited(context, &allowance).await;
+        }
+        if let Some(session) = session {
+            context.token = Some(session.token.clone());
+            request.extensions_mut().insert(session);
+        }
+        let (request, cut) = {
+            let (head, body) = request.into_parts();
+            let (body, cut) = body::timed(body, self.body_timeout);
+            (Request::from_parts(head, body), cut)
+        };
         let timeout = context.deadline.map_or(self.timeout, |at| at - Instant::now());
         let late = context.clone();
-        let router = self.router.clone();
-        let work = AssertUnwindSafe(souk_rpc::scope(context, router.oneshot(request)));
-        match tokio::time::timeout(timeout, work.catch_unwind()).await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Err(_)) => {
-                tracing::error!("handler panicked");
-                let problem = Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "something went wrong",
-                );
-                in_context(late, problem).await
-            }
-            Err(_) => {
-                let problem =
-                    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "it took too long");
-                in_context(late, problem).await
+        let mut response = run(self.router.clone(), request, context, timeout).await;
+        let route = response.extensions().get::<Route>();
+        let route = route.map_or("other", |Route(path)| path.as_str());
+        // shoppers are told to log in at every turn: only at the desk it says something
+        let status = response.status();
+        let desk = status == StatusCode::UNAUTHORIZED && route.starts_with("/api/admin");
+        if desk || status == StatusCode::FORBIDDEN {
+            self.site.refusals.tell(&late, user, format!("{method} {route}"), status);
+        }
+        if cut.happened() {
+            let problem = Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                "the body came too slowly",
+            );
+            let route = response.extensions_mut().remove::<Route>();
+            response = in_context(late, problem).await;
+            if let Some(route) = route {
+                response.extensions_mut().insert(route);
             }
         }
+        if let Some(allowance) = &told {
+            limit::tell(response.headers_mut(), allowance);
+        }
+        response
     }
+}
+
+/// The answer of the router: in time, and whatever happens to its handler.
+async fn run(
+    router: Router,
+    request: Request<Body>,
+    context: CallContext,
+    timeout: Duration,
+) -> Response<Body> {
+    let late = context.clone();
+    let work = AssertUnwindSafe(souk_rpc::scope(context, router.oneshot(request)));
+    match tokio::time::timeout(timeout, work.catch_unwind()).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Err(_)) => {
+            tracing::error!("handler panicked");
+            let problem =
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong");
+            in_context(late, problem).await
+        }
+        Err(_) => {
+            let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "it took too long");
+            in_context(late, problem).await
+        }
+    }
+}
+
+/// A problem that knows its request.
+async fn in_context(context: CallContext, problem: Problem) -> Response<Body> {
+    souk_rpc::scope(context, async move { problem.into_response() }).await
+}
+
+async fn limited(context: CallContext, allowance: &Allowance) -> Response<Body> {
+    let problem = Problem::too_many(limit::seconds(allowance));
+    let mut response = in_context(context, problem).await;
+    limit::tell(response.headers_mut(), allowance);
+    response
 }
 
 /// The template of the route that answered, put into the response by a layer of the router.
@@ -296,26 +374,18 @@ pub(crate) async fn note_route(request: Request<Body>, next: Next) -> Response<B
     response
 }
 
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-
-/// 200 with the body, or 304 when the client's copy is current.
-pub(crate) fn render(headers: &HeaderMap, rendered: &Rendered) -> Response<Body> {
-    let current = precondition::is_current(headers, &rendered.etag);
-    let mut response = if current {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        Response::new(Body::from(rendered.body.clone()))
-    };
-    let own = response.headers_mut();
-    if !current {
-        own.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// Anybody may invent methods; metrics know the common ones.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
-    own.insert(header::ETAG, rendered.etag.clone());
-    // every read is to be counted, and prices change: caches ask
-    own.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
 }
 
 /// Files of any size over lines of any speed.
@@ -341,3 +411,6 @@ fn without_slash(request: &mut Request<Body>) {
         *request.uri_mut() = uri;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,52 +1,162 @@
-//! Rate limits: of each address here in memory, of log-ins over all gateways in the shared cache.
+//! Rate limits: of each address here in memory; of addresses, accounts, API keys and expensive routes over all
+//! gateways in the shared cache. A cache that is away leaves buckets of this gateway's own in its place: nobody is
+//! locked out, and no limit is lifted.
+pub(crate) mod class;
+
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{Method, Request};
+use futures::future::join_all;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use metrics::Counter;
+use sha2::{Digest, Sha256};
+use souk_auth::User;
+use souk_cache::{Allowance, Buckets, Cache};
 
-use super::Site;
-use super::edge::Peer;
-use super::problem::Problem;
-use crate::config::RateLimit;
+use self::class::{Class, Subject};
+use super::network::Network;
+use crate::config::{Rate, RateLimit};
 
-/// Addresses remembered before the idle ones are forgotten.
-const MANY: usize = 100_000;
+pub(crate) const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+pub(crate) const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+pub(crate) const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// A token bucket for each address.
-pub(crate) struct Limit {
-    buckets: DefaultKeyedRateLimiter<IpAddr>,
-    clock: DefaultClock,
+/// The limits of one gateway.
+pub(crate) struct Limits {
+    settings: RateLimit,
+    /// Of addresses: what every request takes one from.
+    addresses: Buckets<IpAddr>,
+    refill: Duration,
+    shared: Cache,
+    /// In place of the shared ones.
+    own: Buckets<String>,
+    without_cache: Counter,
 }
 
-impl Limit {
-    pub(crate) fn new(settings: &RateLimit) -> Self {
-        let one = NonZeroU32::MIN;
-        let rate = NonZeroU32::new(settings.per_second).unwrap_or(one);
-        let burst = NonZeroU32::new(settings.burst).unwrap_or(one);
-        let quota = Quota::per_second(rate).allow_burst(burst);
-        Self { buckets: RateLimiter::keyed(quota), clock: DefaultClock::default() }
-    }
+/// A bucket that a request takes one from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Want {
+    key: String,
+    rate: Rate,
+}
 
-    /// Takes one; `Err`: how long to wait.
-    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Duration> {
-        self.buckets
-            .check_key(&network(address))
-            .map_err(|not_until| not_until.wait_time_from(self.clock.now()))
-    }
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) address: IpAddr,
+    pub(crate) user: Option<&'a User>,
+    /// The user came with an API key: its session is the key's.
+    pub(crate) by_key: bool,
+}
 
-    pub(crate) fn tidy(&self) {
-        if self.buckets.len() > MANY / 10 {
-            self.buckets.retain_recent();
-            self.buckets.shrink_to_fit();
+impl Limits {
+    pub(crate) fn new(settings: &RateLimit, shared: Cache) -> Self {
+        let (burst, rate) = (u64::from(settings.burst), u64::from(settings.per_second.max(1)));
+        Self {
+            settings: settings.clone(),
+            addresses: Buckets::default(),
+            refill: Duration::from_micros(burst * 1_000_000 / rate),
+            shared,
+            own: Buckets::default(),
+            without_cache: metrics::counter!("rate_limits_without_cache_total"),
         }
     }
+
+    /// Takes one from the address's bucket, here in memory.
+    pub(crate) fn address(&self, address: IpAddr) -> Allowance {
+        self.addresses.take(&network(address), self.settings.burst, self.refill)
+    }
+
+    /// Takes one from each shared bucket that the request touches; `None`: there is none, else the tightest.
+    pub(crate) async fn shared(&self, class: Option<Class>, asker: Asker<'_>) -> Option<Allowance> {
+        let wanted = self.wanted(class, asker);
+        let taken = join_all(wanted.iter().map(|want| self.take(want))).await;
+        taken.into_iter().reduce(tighter)
+    }
+
+    async fn take(&self, want: &Want) -> Allowance {
+        let Rate { count, period } = want.rate;
+        if let Ok(taken) = self.shared.take(&want.key, count, period).await {
+            return taken;
+        }
+        self.without_cache.increment(1);
+        self.own.take(want.key.as_str(), count, period)
+    }
+
+    fn wanted(&self, class: Option<Class>, asker: Asker<'_>) -> Vec<Want> {
+        let settings = &self.settings;
+        let mut wanted = Vec::new();
+        let mut want = |name: &str, of: String, rate: Rate| {
+            if rate.count > 0 {
+                wanted.push(Want { key: format!("gateway:limit:{name}:{of}"), rate });
+            }
+        };
+        let address = || hashed(&network(asker.address).to_string());
+        if settings.per_minute > 0 || settings.per_hour > 0 || settings.per_day > 0 {
+            want("minute", address(), Rate::of(settings.per_minute, 60));
+            want("hour", address(), Rate::of(settings.per_hour, 3_600));
+            want("day", address(), Rate::of(settings.per_day, 86_400));
+        }
+        if let Some(user) = asker.user {
+            let id = user.id.to_string();
+            want("account", id, Rate::of(settings.accounts_per_minute, 60));
+            if asker.by_key {
+                let key = user.session.to_string();
+                want("key", key, Rate::of(settings.keys_per_minute, 60));
+            }
+        }
+        if let Some(class) = class {
+            if matches!(class, Class::Login | Class::Refresh) {
+                want("logins", address(), Rate::of(settings.logins_per_minute, 60));
+            }
+            if let Some((rate, subject)) = class.rate(&settings.routes) {
+                let of = match (subject, asker.user) {
+                    (Subject::Account, Some(user)) => user.id.to_string(),
+                    (Subject::Network, _) => hashed(&around(asker.address).to_string()),
+                    _ => address(),
+                };
+                want(class.name(), of, rate);
+            }
+        }
+        wanted
+    }
+}
+
+/// The one that says more about what is left.
+pub(crate) fn tighter(a: Allowance, b: Allowance) -> Allowance {
+    match (a.allowed, b.allowed) {
+        (true, false) => b,
+        (false, true) => a,
+        // of two refusals the longer one counts
+        (false, false) => {
+            if b.reset_after > a.reset_after {
+                b
+            } else {
+                a
+            }
+        }
+        (true, true) => {
+            if b.remaining < a.remaining {
+                b
+            } else {
+                a
+            }
+        }
+    }
+}
+
+/// Tells the client what is left (the fields of draft-ietf-httpapi-ratelimit-headers-07).
+pub(crate) fn tell(headers: &mut HeaderMap, allowance: &Allowance) {
+    headers.insert(LIMIT, HeaderValue::from(allowance.limit));
+    headers.insert(REMAINING, HeaderValue::from(allowance.remaining));
+    headers.insert(RESET, HeaderValue::from(seconds(allowance)));
+}
+
+/// Whole seconds until there is more.
+pub(crate) fn seconds(allowance: &Allowance) -> u64 {
+    let rounded =
+        allowance.reset_after.as_secs() + u64::from(allowance.reset_after.subsec_nanos() > 0);
+    if allowance.allowed { rounded } else { rounded.max(1) }
 }
 
 /// One customer's addresses: a whole /64 for IPv6.
@@ -60,49 +170,18 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Log-ins and token refreshes: guessing is slow for an address, over all gateways.
-pub(crate) async fn log_ins(
-    State(site): State<Site>,
-    request: Request<Body>,
-    next: Next,
-) -> Response {
-    const GUARDED: [&str; 3] = ["/api/auth/login", "/api/auth/refresh", "/users/login"];
-    let limits = &site.config.rate_limit;
-    let guarded = request.method() == Method::POST && GUARDED.contains(&request.uri().path());
-    if guarded
-        && limits.enabled
-        && let Some(Peer(peer)) = request.extensions().get::<Peer>()
-    {
-        let key = format!("limit:login:{}", network(peer.ip()));
-        let minute = Duration::from_secs(60);
-        // a cache that is away must not lock people out: the brake of the account still holds
-        if let Ok(taken) = site.cache.take(&key, limits.logins_per_minute, minute).await
-            && !taken.allowed
-        {
-            return Problem::too_many(taken.reset_after.as_secs() + 1).into_response();
-        }
-    }
-    next.run(request).await
+/// Those whose guesses are counted together: /24, and /64 of IPv6.
+fn around(address: IpAddr) -> Network {
+    let address = address.to_canonical();
+    Network::around(address, if address.is_ipv4() { 24 } else { 64 })
+}
+
+/// No address stands in the cache.
+fn hashed(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let head = digest.first_chunk::<16>().copied().unwrap_or_default();
+    format!("{:032x}", u128::from_be_bytes(head))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_may_burst_and_then_waits() {
-        let limit = Limit::new(&RateLimit { per_second: 1, burst: 3, ..RateLimit::default() });
-        let address: IpAddr = "192.0.2.1".parse().unwrap();
-        assert!((0..3).all(|_| limit.check(address).is_ok()));
-        assert!(limit.check(address).is_err());
-        assert!(limit.check("192.0.2.2".parse().unwrap()).is_ok());
-    }
-
-    #[test]
-    fn a_64_is_one_customer() {
-        let network = |text: &str| network(text.parse().unwrap());
-        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
-    }
-}
+mod tests;

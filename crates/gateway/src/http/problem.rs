@@ -92,6 +92,14 @@ impl Problem {
         problem
     }
 
+    /// Too much at once; nothing was begun.
+    pub(crate) fn overloaded() -> Self {
+        let sentence = "too much to do at the moment, try again";
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", sentence);
+        problem.retry_after_s = Some(1);
+        problem
+    }
+
     /// Names the fields as the client did: `mark` instead of `brand`.
     pub(crate) fn renamed(mut self, sent_as: impl Fn(&str) -> Option<String>) -> Self {
         for error in &mut self.errors {
@@ -130,8 +138,14 @@ impl Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        let status = StatusCode::from_u16(failure.kind.http_status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = match failure.reason.as_str() {
+            // it was there, and comes no more
+            "code_expired" => StatusCode::GONE,
+            "not_a_picture" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "picture_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::from_u16(failure.kind.http_status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
         let mut problem = Self::new(status, &failure.reason, &failure.message);
         problem.errors = failure
             .violations

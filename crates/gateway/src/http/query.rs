@@ -1,6 +1,6 @@
 //! Query strings: documented parameters only, taken one by one so that everything broken is named
 //! at once.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
@@ -27,6 +27,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         Ok(Self::parse(parts.uri.query().unwrap_or_default()))
     }
+}
+
+/// No request of ours has more.
+const MAX_PARAMETERS: usize = 100;
+/// Parameters that may stand there more than once.
+const REPEATABLE: [&str; 1] = ["tag"];
+
+/// What holds for every query string, whoever reads it: readable, not endless, nothing twice.
+pub(crate) fn check(query: &str) -> Result<(), Problem> {
+    let mut names = BTreeSet::new();
+    for (count, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+        if count == MAX_PARAMETERS {
+            let sentence = format!("a query string has at most {MAX_PARAMETERS} parameters");
+            return Err(Problem::not_parsable(sentence));
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Some(name), Some(_)) = (decode(name), decode(value)) else {
+            return Err(Problem::not_parsable("the query string is not valid: broken encoding"));
+        };
+        if !names.insert(name.clone()) && !REPEATABLE.contains(&name.as_str()) {
+            let sentence = "a parameter is given twice in the query string";
+            return Err(Problem::not_parsable(sentence));
+        }
+    }
+    Ok(())
 }
 
 impl Query {
@@ -135,6 +160,26 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s26_endless_and_doubled_parameters_are_refused() {
+        let status = |query: &str| check(query).map_or_else(|problem| problem.status(), |()| 200);
+        assert_eq!(status(""), 200);
+        assert_eq!(status("tag=a&tag=b&limit=1&q=a%26b"), 200);
+        let many = |count: usize| (0..count).map(|n| format!("p{n}=1&")).collect::<String>();
+        assert_eq!(status(&many(100)), 200);
+        for bad in [
+            "limit=1&limit=2",
+            "limit=1&%6cimit=2",
+            "a&a",
+            "%ff=1",
+            "a=%ff",
+            &many(101),
+            &many(10_000),
+        ] {
+            assert_eq!(status(bad), 400, "{:.40}", bad);
+        }
+    }
 
     #[test]
     fn parameters_are_read_and_the_rest_is_refused() {

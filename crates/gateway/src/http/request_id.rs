@@ -38,6 +38,13 @@ pub(crate) fn trace_id() -> String {
         .unwrap_or_default()
 }
 
+/// The same for a request whose context is at hand.
+pub(crate) fn trace_of(context: &souk_rpc::CallContext) -> String {
+    souk_telemetry::trace_id()
+        .or_else(|| context.request_id.as_deref().map(str::to_owned))
+        .unwrap_or_default()
+}
+
 pub(crate) fn shared(value: &HeaderValue) -> Arc<str> {
     value.to_str().unwrap_or_default().into()
 }

@@ -1,17 +1,26 @@
 //! The development mailbox: letters that the folder sender wrote, for whoever sits at this machine.
 use askama::Template;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, header};
 use souk_proto::notifier::v1::{
     GetLetterRequest, GetMailboxStateRequest, Letter, ListLettersRequest,
 };
 use souk_proto::types::v1::PageRequest;
+use souk_rpc::CallContext;
 
 use crate::api::time;
 use crate::http::Site;
-use crate::http::edge::Peer;
+use crate::http::edge::AtThisMachine;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
+
+/// A letter brings its styles and pictures along; its frame lets it run nothing.
+const LETTER_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; frame-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'",
+);
 
 struct Line {
     id: String,
@@ -45,38 +54,47 @@ struct LetterPage {
 
 pub(super) async fn list(
     State(site): State<Site>,
-    peer: axum::Extension<Peer>,
+    here: Option<Extension<AtThisMachine>>,
     mut query: Query,
 ) -> Result<Response, Problem> {
-    here(&site, peer.0).await?;
+    open(&site, here.is_some()).await?;
     let page = query.page();
     query.finish()?;
     let page = PageRequest { limit: if page.limit == 0 { 100 } else { page.limit }, ..page };
     let request = ListLettersRequest { page: Some(page), status: String::new() };
-    let found = site.clients.letters.clone().list_letters(request).await?.into_inner();
+    let found = own(site.clients.letters.clone().list_letters(request)).await?.into_inner();
     let letters = found.items.into_iter().map(Line::from).collect();
     show(Mailbox { letters, next: found.next_cursor })
 }
 
 pub(super) async fn letter(
     State(site): State<Site>,
-    peer: axum::Extension<Peer>,
+    here: Option<Extension<AtThisMachine>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    here(&site, peer.0).await?;
-    let letter = site.clients.letters.clone().get_letter(GetLetterRequest { id }).await?;
+    open(&site, here.is_some()).await?;
+    let letter = own(site.clients.letters.clone().get_letter(GetLetterRequest { id })).await?;
     let letter = letter.into_inner();
     let (text, html) = (letter.text.clone(), letter.html.clone());
-    show(LetterPage { line: letter.into(), text, html })
+    let mut response = show(LetterPage { line: letter.into(), text, html })?;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, LETTER_POLICY);
+    Ok(response)
 }
 
-/// Only with the folder sender, and only for peers on this machine; else there is no such page.
-async fn here(site: &Site, Peer(peer): Peer) -> Result<(), Problem> {
-    if !peer.ip().to_canonical().is_loopback() {
+/// Only with the folder sender, and only for who is at this machine; else there is no such page.
+async fn open(site: &Site, here: bool) -> Result<(), Problem> {
+    if !here {
         return Err(Problem::not_found());
     }
-    let state = site.clients.letters.clone().get_mailbox_state(GetMailboxStateRequest {}).await?;
+    let mut letters = site.clients.letters.clone();
+    let state = own(letters.get_mailbox_state(GetMailboxStateRequest {})).await?;
     if state.into_inner().folder { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// The gateway asks for itself, whoever is logged in: only so it is shown codes.
+async fn own<F: Future>(call: F) -> F::Output {
+    let context = CallContext { token: None, ..souk_rpc::current() };
+    souk_rpc::scope(context, call).await
 }
 
 fn show(page: impl Template) -> Result<Response, Problem> {
