@@ -1,5 +1,7 @@
 //! The operator's commands.
 pub(crate) mod admin;
+pub(crate) mod audit;
+pub(crate) mod certs;
 pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod export;

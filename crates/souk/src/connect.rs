@@ -4,7 +4,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use souk_auth::ServiceTokens;
 use souk_rpc::{Identity, Transport};
-use souk_service::{DataLock, House, Loaded, LockError};
+use souk_service::{DataLock, GrpcSettings, House, Loaded, LockError};
 use souk_values::Clock;
 
 use crate::Place;
@@ -23,7 +23,7 @@ impl Connection {
         let mut sources = place.sources(Vec::new());
         // commands speak to their caller, not to the log
         sources.flags.push(("log.level".to_owned(), "warn".to_owned()));
-        let loaded = sources.load()?;
+        let mut loaded = sources.load()?;
         if !loaded.settings.is_networked() {
             match DataLock::take(&loaded.settings.data_dir) {
                 Ok(free) => drop(free),
@@ -31,6 +31,8 @@ impl Connection {
                 Err(error) => return Err(error.into()),
             }
         }
+        // what a command starts answers nobody, so it needs neither a port nor a certificate
+        loaded.settings.grpc = GrpcSettings::default();
         let house = House::start(&loaded, &keepers(), Clock::system()).await?;
         Ok(Self::Own(Box::new(house)))
     }

@@ -51,6 +51,7 @@ enum Command {
     Admin(commands::admin::AdminCommand),
     /// Bring the database schemas up to date; a second time changes nothing.
     Migrate,
+    Certs(commands::certs::CertsArgs),
     /// Settings.
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
@@ -59,6 +60,9 @@ enum Command {
     /// Events on their way, and dead letters.
     #[command(subcommand)]
     Events(commands::events::EventsCommand),
+    /// Who did what, and whether nobody has touched it since.
+    #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
     /// Check everything that must always hold of stock, orders, payments and events; exit code 0
     /// when it does.
     Verify(commands::verify::VerifyArgs),
@@ -104,9 +108,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Export(args)) => commands::export::run(&place, args).await,
         Some(Command::Admin(command)) => commands::admin::run(&place, command).await,
         Some(Command::Migrate) => commands::migrate::run(&place).await,
+        Some(Command::Certs(args)) => commands::certs::run(&args),
         Some(Command::Config(command)) => commands::config::run(&place, &command),
         Some(Command::Health(args)) => commands::health::run(&place, args).await,
         Some(Command::Events(command)) => commands::events::run(&place, command).await,
+        Some(Command::Audit(command)) => commands::audit::run(&place, command).await,
         Some(Command::Verify(args)) => commands::verify::run(&place, args).await,
     }
 }

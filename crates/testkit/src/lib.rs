@@ -9,6 +9,7 @@
 )]
 
 pub mod client;
+pub mod letter;
 pub mod people;
 mod ports;
 pub mod process;

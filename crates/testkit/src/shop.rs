@@ -27,6 +27,7 @@ pub struct ShopPlan {
     pub(crate) ses: bool,
     pub(crate) split: bool,
     pub(crate) anywhere: bool,
+    pub(crate) clock: Clock,
 }
 
 /// A shop that answers.
@@ -40,6 +41,7 @@ pub struct Shop {
     blueprints: Vec<Blueprint>,
     store: Option<Arc<Storehouse>>,
     settings: Vec<(String, String)>,
+    clock: Clock,
 }
 
 impl Shop {
@@ -52,6 +54,7 @@ impl Shop {
             ses: false,
             split: false,
             anywhere: false,
+            clock: Clock::system(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Shop {
             blueprints: Vec::new(),
             store: None,
             settings: Vec::new(),
+            clock: Clock::system(),
         }
     }
 
@@ -156,7 +160,7 @@ impl Shop {
         }
         let gateway: Vec<Blueprint> =
             self.blueprints.iter().copied().filter(|b| b.name == "gateway").collect();
-        let house = start(&store, &settings, &gateway).await;
+        let house = start(&store, &settings, &gateway, &self.clock).await;
         let base = format!("http://{}", house.address("gateway").expect("it listens"));
         self.houses.push(house);
         base
@@ -202,6 +206,13 @@ impl ShopPlan {
         self
     }
 
+    /// The shop's time of day is the test's.
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.clone();
+        self
+    }
+
     /// Opens it.
     pub async fn open(self) -> Shop {
         if self.anywhere && std::env::var_os("SOUK_URL").is_some() {
@@ -219,9 +230,9 @@ impl ShopPlan {
         ];
         settings.extend(self.settings);
         let houses = if self.split {
-            crate::split::start(&store, &settings, &self.blueprints).await
+            crate::split::start(&store, &settings, &self.blueprints, &self.clock).await
         } else {
-            vec![start(&store, &settings, &self.blueprints).await]
+            vec![start(&store, &settings, &self.blueprints, &self.clock).await]
         };
         let mut shop = Shop::at("", ADMIN_EMAIL, ADMIN_PASSWORD);
         shop.houses = houses;
@@ -229,6 +240,7 @@ impl ShopPlan {
         shop.store = Some(store);
         shop.blueprints = self.blueprints;
         shop.settings = settings;
+        shop.clock = self.clock;
         shop.first_admin().await;
         shop
     }
@@ -254,9 +266,10 @@ pub(crate) async fn start(
     store: &Storehouse,
     settings: &[(String, String)],
     blueprints: &[Blueprint],
+    clock: &Clock,
 ) -> House {
     let loaded = loaded(store, settings);
-    let house = House::start(&loaded, blueprints, Clock::system()).await;
+    let house = House::start(&loaded, blueprints, clock.clone()).await;
     house.unwrap_or_else(|e| panic!("the shop does not open: {e:#}"))
 }
 

@@ -78,6 +78,8 @@ impl Storehouse {
         let (host, _) = server.rsplit_once('/').expect("a database in the URL");
         self.set("database.url", format!("{host}/{}_{{service}}", self.word));
         self.set("database.max_connections", 6);
+        // admins of the tests have none unless a test is about it
+        self.set("accounts.admin_second_factor", "off");
         let rabbit = server_of("SOUK_TEST_RABBITMQ_URL");
         self.set("bus.url", format!("{rabbit}?souk_prefix={}", self.word));
         // a number of its own as far as they go: Redis has sixteen

@@ -8,24 +8,37 @@
     reason = "a test that cannot go on has failed; one that is left out says so"
 )]
 
+mod authorisation;
+mod avatars;
 mod bad_input;
 mod bad_people;
+mod blocks;
+mod browsers;
 mod buying;
 mod buying_refused;
+mod canary;
+mod certs;
 mod changes;
 mod data;
 mod document;
+mod edge;
 mod freshness;
+mod injection;
 mod jobs;
 mod letters;
 mod lists;
+mod newsletter;
 mod notices;
+mod people;
+mod personal_data;
 mod program;
 mod real_data;
 mod roles;
 mod source_apis;
 mod split;
+mod staff;
 mod tokens;
+mod wire;
 
 use std::time::Duration;
 

@@ -3,11 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use souk_testkit::shop::{ADMIN_EMAIL, ADMIN_PASSWORD};
 use souk_testkit::{Backend, Process, ProcessPlan, Storehouse, journeys};
+use souk_values::Clock;
 
 journeys!(
     impossible_settings_are_refused_with_a_sentence,
     commands_work_beside_a_server_and_without_one,
+    a_lost_second_factor_is_reset_by_the_operator,
     metrics_tell_what_was_answered,
 );
 
@@ -53,6 +56,41 @@ async fn impossible_settings_are_refused_with_a_sentence(backend: Backend) {
     }
     assert!(!plan.run(&["serve", "--colour"], "").await.status.success());
     assert!(!plan.run(&["dance"], "").await.status.success());
+}
+
+async fn a_lost_second_factor_is_reset_by_the_operator(backend: Backend) {
+    let plan = plan(backend).await.set("accounts.admin_second_factor", "required");
+    let process = plan.open().await;
+    let anonymous = process.shop().anonymous();
+    let login = json!({ "email": ADMIN_EMAIL, "password": ADMIN_PASSWORD });
+    let entered = anonymous.post("/api/auth/login", &login).await;
+    assert_eq!(entered.expect(200)["second_factor_enrolment_required"], true);
+    let admin = anonymous.with_token(&entered.field("access_token"));
+    assert_eq!(admin.get("/api/users").await.refused(403), "second_factor_enrolment_required");
+
+    let password = json!({ "current_password": ADMIN_PASSWORD });
+    let begun = admin.post("/api/me/second-factor", &password).await;
+    begun.expect(200);
+    let secret = totp_rs::Secret::try_from_base32(begun.field("secret")).expect("base 32");
+    let phone = totp_rs::Builder::new().with_secret(secret).build().expect("an app");
+    let now = Clock::system().now().timestamp().unsigned_abs();
+    let code = json!({ "code": phone.generate(now).to_string() });
+    let confirmed = admin.post("/api/me/second-factor/confirm", &code).await;
+    confirmed.expect(200);
+    let admin = anonymous.with_token(&confirmed.field("access_token"));
+    admin.get("/api/users").await.expect(200);
+    let without = anonymous.post("/api/auth/login", &login).await;
+    assert_eq!(without.refused(401), "second_factor_required");
+
+    let reset = ["admin", "reset-second-factor", "--user", ADMIN_EMAIL];
+    let done = plan.run(&reset, "").await.well();
+    assert!(done.contains("admin has no second factor any more"), "{done}");
+    let entered = anonymous.post("/api/auth/login", &login).await;
+    assert_eq!(entered.expect(200)["second_factor_enrolment_required"], true);
+    let again = plan.run(&reset, "").await;
+    assert!(!again.status.success() && again.stderr.contains("has no second factor"), "{again:?}");
+    let nobody = plan.run(&["admin", "reset-second-factor", "--user", "nobody"], "").await;
+    assert!(!nobody.status.success() && nobody.stderr.contains("no active user"), "{nobody:?}");
 }
 
 async fn commands_work_beside_a_server_and_without_one(backend: Backend) {

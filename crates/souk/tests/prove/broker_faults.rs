@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::amounts::{amount, between, is_full, kills};
 use crate::broker::Broker;
+use crate::buyers::verified;
 use crate::checker::judge;
 use crate::evidence::show;
 use crate::facts::{Letterbox, gather};
@@ -46,4 +47,5 @@ async fn a_broker_that_dies_or_is_away_disturbs_nobody_and_everything_arrives_la
     // nobody outside may notice
     let failed = history.failed();
     assert!(failed.is_empty(), "{} requests failed: {failed:?}\n{verdict}", failed.len());
+    println!("{}", verified(&house).await);
 }

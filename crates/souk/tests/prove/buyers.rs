@@ -157,8 +157,16 @@ pub(crate) async fn stock(client: &Client, product: &str) -> (i64, i64) {
     (stock["on_hand"].as_i64().unwrap(), stock["reserved"].as_i64().unwrap())
 }
 
-/// `souk verify` on the running shop must find nothing broken; answers what it printed.
+/// `souk verify` and `souk audit verify` on the running shop must find nothing broken; answers what
+/// they printed.
 pub(crate) async fn verified(house: &House) -> String {
+    let data = said(house, &["verify", "--settle", "60"]).await;
+    let audit = said(house, &["audit", "verify"]).await;
+    format!("{data}{audit}")
+}
+
+/// What a command beside the shop prints; it must succeed.
+async fn said(house: &House, words: &[&str]) -> String {
     let mut command = tied(Path::new(env!("CARGO_BIN_EXE_souk")));
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("SOUK_") {
@@ -166,11 +174,11 @@ pub(crate) async fn verified(house: &House) -> String {
         }
     }
     let data = house.data();
-    command.args(["verify", "--settle", "60", "--data-dir"]).arg(&data);
+    command.args(words).arg("--data-dir").arg(&data);
     command.envs(house.operator_env()).current_dir(data.parent().unwrap());
     let output = command.output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "souk verify:\n{text}\n{errors}");
+    assert!(output.status.success(), "souk {}:\n{text}\n{errors}", words.join(" "));
     text
 }

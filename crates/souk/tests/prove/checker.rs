@@ -95,7 +95,8 @@ pub(crate) fn judge(history: &History, facts: &Facts) -> Verdict {
     Verdict { rows, views: views(history, facts), parked: facts.parked.clone() }
 }
 
-/// One line and one letter for each event: the shop has one admin.
+/// One line and one letter for each event: the shop has one admin. Letters of accounts are not
+/// among the facts.
 fn letters(facts: &Facts, rows: &mut [Row], cell: impl Fn(&Event) -> Option<usize>) {
     let mut lines: HashMap<&str, Vec<_>> = HashMap::new();
     for line in &facts.ledger {

@@ -16,6 +16,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: Arc<str>,
     token: Arc<Mutex<Option<(String, Instant)>>>,
+    /// From the first login, so that no later one is a new device's.
+    device: Arc<Mutex<Option<String>>>,
 }
 
 /// What became of a request, as far as its sender knows.
@@ -35,7 +37,13 @@ impl Client {
     pub(crate) fn new(base: &str) -> Self {
         souk_service::install_tls();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy();
-        Self { http: http.build().unwrap(), base: base.into(), token: Arc::default() }
+        let http = http.build().unwrap();
+        Self { http, base: base.into(), token: Arc::default(), device: Arc::default() }
+    }
+
+    /// The same desk at another gateway.
+    pub(crate) fn at(&self, base: &str) -> Self {
+        Self { base: base.into(), ..self.clone() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -61,10 +69,16 @@ impl Client {
         {
             return Some(token);
         }
-        let body = json!({ "email": ADMIN, "password": PASSWORD });
+        let mut body = json!({ "email": ADMIN, "password": PASSWORD });
+        if let Some(device) = &*self.device.lock().unwrap() {
+            body["device_token"] = json!(device);
+        }
         let asked = self.http.post(self.url("/api/auth/login")).json(&body).send().await.ok()?;
         let answer: Value = asked.error_for_status().ok()?.json().await.ok()?;
         let token = answer["access_token"].as_str()?.to_owned();
+        if let Some(device) = answer["device_token"].as_str() {
+            *self.device.lock().unwrap() = Some(device.to_owned());
+        }
         *self.token.lock().unwrap() = Some((token.clone(), Instant::now()));
         Some(token)
     }
@@ -125,6 +139,26 @@ impl Client {
         }
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// A request of somebody else, with their token or without one; `None`: no answer came.
+    pub(crate) async fn ask(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        let mut request = self.http.request(method.parse().unwrap(), self.url(path));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.ok()?;
+        let (status, bytes) = (answer.status().as_u16(), answer.bytes().await.ok()?);
+        Some((status, serde_json::from_slice(&bytes).unwrap_or_default()))
     }
 
     /// A new product; its id.

@@ -23,7 +23,7 @@ pub(crate) struct Event {
     pub(crate) sent: bool,
 }
 
-/// One line of the mail ledger.
+/// One line of the mail ledger, about a product.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) event: String,
@@ -80,11 +80,12 @@ impl Letterbox<'_> {
 /// judge's business.
 pub(crate) async fn gather(client: &Client, history: &History, letters: Letterbox<'_>) -> Facts {
     // committed with the changes themselves, so there are no more of them later
-    let events = client.items("/api/admin/events?service=catalog").await.len() as u64;
+    let told = client.items("/api/admin/events?service=catalog").await;
+    let events = told.len() as u64;
+    let products: HashSet<String> = told.iter().map(|item| event(item).product).collect();
     let views = history.views_owed();
     until(PATIENCE, async || {
-        let ledger = client.read("/api/admin/notifications/counts").await;
-        let sent = ledger["by_status"]["sent"].as_u64().unwrap_or_default();
+        let sent = letters_about(client, &products).await.get("sent").copied().unwrap_or_default();
         let totals = client.read("/api/admin/stats/totals").await;
         let changes = totals["product_changes"].as_u64().unwrap();
         sent >= events
@@ -101,16 +102,39 @@ pub(crate) async fn gather(client: &Client, history: &History, letters: Letterbo
     }
     let events = client.items("/api/admin/events?service=catalog").await;
     let ledger = client.items("/api/admin/notifications").await;
+    // accounts write letters too: they are not what was changed here
+    let (ledger, others): (Vec<Value>, Vec<Value>) =
+        ledger.into_iter().partition(|item| text(&item["kind"]).starts_with("product."));
+    let mut arrived = letters.arrived();
+    for other in &others {
+        arrived.remove(&text(&other["letter_id"]));
+    }
     let parked = client.read("/api/admin/dead-letters?limit=100").await;
     Facts {
         events: events.iter().map(event).collect(),
         ledger: ledger.iter().map(line).collect(),
-        arrived: letters.arrived(),
+        arrived,
         counted,
         changes: totals["product_changes"].as_u64().unwrap(),
         parked: parked["items"].as_array().unwrap().iter().map(Value::to_string).collect(),
         now,
     }
+}
+
+/// How many lines of the ledger about these products have each status.
+pub(crate) async fn letters_about(
+    client: &Client,
+    products: impl IntoIterator<Item = &String>,
+) -> HashMap<String, u64> {
+    let mut all = HashMap::new();
+    for product in products {
+        let path = format!("/api/admin/notifications/counts?product_id={product}");
+        let counts = client.read(&path).await;
+        for (status, count) in counts["by_status"].as_object().unwrap() {
+            *all.entry(status.clone()).or_default() += count.as_u64().unwrap();
+        }
+    }
+    all
 }
 
 /// Views of each product, as analytics counted them.

@@ -18,11 +18,17 @@ pub(crate) const SERVICES: [&str; 6] =
     ["accounts", "catalog", "analytics", "orders", "notifier", "gateway"];
 /// The name of the process that is all of them.
 pub(crate) const WHOLE: &str = "souk";
+/// Processes of a house with several doors; the first is one of [`SERVICES`].
+const GATEWAYS: [&str; 3] = ["gateway", "gateway-2", "gateway-3"];
 
 /// A shop whose processes die as told.
 pub(crate) struct House {
     pub(crate) client: Client,
+    /// One of each gateway; the first is `client`.
+    pub(crate) doors: Vec<Client>,
     pub(crate) bus_url: String,
+    /// With `{service}`; empty: files.
+    pub(crate) database_url: String,
     dir: TempDir,
     members: Vec<Member>,
 }
@@ -80,18 +86,33 @@ impl Ground {
         }
     }
 
-    /// With one more setting, by its variable.
+    /// With another Redis, which may be killed.
+    pub(crate) fn on_cache(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.cache_url);
+        self
+    }
+
+    /// With one more setting, by its variable; it goes before those of every house.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
     fn env(&self) -> Vec<(String, String)> {
-        let mut env = self.env.clone();
+        let mut env = Vec::new();
         let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
         set("SOUK_ADMIN_EMAIL", ADMIN);
         set("SOUK_ADMIN_PASSWORD", PASSWORD);
+        // A proof asks as a crowd does, from one address: neither the limits of addresses, accounts
+        // and expensive routes may answer in place of what is proven, nor the count of failed logins
+        // of a network, which rests with them. A proof about limits turns them on.
         set("SOUK_GATEWAY__RATE_LIMIT__ENABLED", "false");
+        // Under load the gateway sheds down to a sixteenth of this: still more than any crowd here,
+        // so that a 503 means that something was away, not that a thousand came at once.
+        set("SOUK_GATEWAY__MAX_IN_FLIGHT", "100000");
+        // The desk logs in again and again, from several clients: none of its sessions may end for
+        // another one.
+        set("SOUK_ACCOUNTS__MAX_DEVICES", "50");
         set("SOUK_LOG__LEVEL", "info");
         // one letter a change, so that letters can be counted
         set("SOUK_NOTIFIER__DIGEST__THRESHOLD", "1000");
@@ -99,12 +120,14 @@ impl Ground {
         if !self.database_url.is_empty() {
             set("SOUK_DATABASE__URL", &self.database_url);
             set("SOUK_DATABASE__MAX_CONNECTIONS", "6");
+            set("SOUK_ACCOUNTS__ADMIN_SECOND_FACTOR", "off");
             set("SOUK_BUS__URL", &self.bus_url);
             set("SOUK_CACHE__URL", &self.cache_url);
             set("SOUK_SECRETS__SERVICE_TOKEN", "t0k3n-of-the-proving-house-0123456789abcdef");
             // 32 bytes, base64url
             set("SOUK_SECRETS__SIGNING_KEY", "cHJvdmVwcm92ZXByb3ZlcHJvdmVwcm92ZXByb3ZlcHI");
         }
+        env.extend(self.env.iter().cloned());
         env
     }
 }
@@ -123,34 +146,63 @@ impl House {
 
     /// A process for each service.
     pub(crate) async fn split(ground: Ground) -> Self {
+        Self::with_gateways(ground, 1).await
+    }
+
+    /// A process for each service, and that many gateways.
+    pub(crate) async fn with_gateways(ground: Ground, gateways: usize) -> Self {
         let (mut house, port) = Self::plan(&ground);
         let ports: Vec<u16> = SERVICES.iter().map(|_| free_port()).collect();
         for (name, grpc) in SERVICES.into_iter().zip(&ports) {
-            let mut env = ground.env();
-            let mut set = |name: String, value: String| env.push((name, value));
-            set("SOUK_GRPC__LISTEN".to_owned(), format!("127.0.0.1:{grpc}"));
-            let operator = format!("127.0.0.1:{}", free_port());
-            set("SOUK_GATEWAY__OPERATOR_LISTEN".to_owned(), operator);
-            for (neighbour, port) in SERVICES.into_iter().zip(&ports) {
-                if neighbour != name {
-                    let upper = neighbour.to_uppercase();
-                    let url = format!("http://127.0.0.1:{port}");
-                    set(format!("SOUK_SERVICES__{upper}__URL"), url);
-                }
-            }
-            let listen = format!("127.0.0.1:{port}");
-            let arguments = house.arguments(&["--listen", &listen, "--only", name]);
-            house.members.push(Member { name, arguments, env, process: None });
+            house.member_of(&ground, name, name, port, *grpc, &ports);
+        }
+        for name in GATEWAYS.into_iter().take(gateways).skip(1) {
+            let (port, grpc) = (free_port(), free_port());
+            house.member_of(&ground, name, "gateway", port, grpc, &ports);
+            house.doors.push(house.client.at(&format!("http://127.0.0.1:{port}")));
         }
         house.open().await
+    }
+
+    /// Plans one process: `ports` are where the services answer one another, by [`SERVICES`].
+    fn member_of(
+        &mut self,
+        ground: &Ground,
+        name: &'static str,
+        service: &'static str,
+        port: u16,
+        grpc: u16,
+        ports: &[u16],
+    ) {
+        let mut env = ground.env();
+        let mut set = |name: String, value: String| env.push((name, value));
+        set("SOUK_GRPC__LISTEN".to_owned(), format!("127.0.0.1:{grpc}"));
+        let operator = format!("127.0.0.1:{}", free_port());
+        set("SOUK_GATEWAY__OPERATOR_LISTEN".to_owned(), operator);
+        for (neighbour, port) in SERVICES.into_iter().zip(ports) {
+            if neighbour != service {
+                let upper = neighbour.to_uppercase();
+                let url = format!("http://127.0.0.1:{port}");
+                set(format!("SOUK_SERVICES__{upper}__URL"), url);
+            }
+        }
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = self.arguments(&["--listen", &listen, "--only", service]);
+        self.members.push(Member { name, arguments, env, process: None });
     }
 
     fn plan(ground: &Ground) -> (Self, u16) {
         let port = free_port();
         let client = Client::new(&format!("http://127.0.0.1:{port}"));
-        let dir = tempfile::tempdir().unwrap();
-        let bus_url = ground.bus_url.clone();
-        (Self { client, bus_url, dir, members: Vec::new() }, port)
+        let house = Self {
+            doors: vec![client.clone()],
+            client,
+            bus_url: ground.bus_url.clone(),
+            database_url: ground.database_url.clone(),
+            dir: tempfile::tempdir().unwrap(),
+            members: Vec::new(),
+        };
+        (house, port)
     }
 
     fn arguments(&self, more: &[&str]) -> Vec<String> {
@@ -170,6 +222,11 @@ impl House {
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// What the processes have said, beside the data.
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
+        self.members.iter().map(|m| self.dir.path().join(format!("{}.log", m.name))).collect()
     }
 
     /// What a command beside the shop needs to find its data.
@@ -255,12 +312,16 @@ impl House {
 
     /// Waits until every service answers.
     pub(crate) async fn ready(&mut self) {
-        let client = self.client.clone();
+        let doors = self.doors.clone();
         let ready = until(Duration::from_secs(90), async || {
             for process in self.members.iter_mut().filter_map(|member| member.process.as_mut()) {
                 process.must_live();
             }
-            client.all_answer().await
+            let mut all = true;
+            for door in &doors {
+                all &= door.all_answer().await;
+            }
+            all
         });
         if !ready.await {
             let mut words = String::new();

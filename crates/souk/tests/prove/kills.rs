@@ -1,13 +1,13 @@
 //! Kill -9 at every point where something could be lost or done twice, under load.
 use std::time::Duration;
 
-use serde_json::Value;
 use souk_testkit::ses::FakeSes;
 
 use crate::amounts::{between, kills};
+use crate::buyers::verified;
 use crate::checker::judge;
 use crate::evidence::show;
-use crate::facts::{Letterbox, gather};
+use crate::facts::{Letterbox, gather, letters_about};
 use crate::house::{Ground, House, WHOLE};
 use crate::load::Load;
 use crate::process::until;
@@ -41,6 +41,7 @@ async fn killing_the_whole_shop_loses_and_doubles_nothing() {
     show("kills", "Kill -9 of the one process, SQLite, letters in a folder", &verdict);
     // the letter's name is its file's, so a repeat cannot double it
     verdict.must_be_kept(|_| 0);
+    println!("{}", verified(&house).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,6 +82,7 @@ async fn killing_single_services_on_servers_loses_and_doubles_nothing() {
         true => row.kills.into(),
         false => 0,
     });
+    println!("{}", verified(&house).await);
 }
 
 /// Letters leave by that SES, as fast as they can.
@@ -131,10 +133,9 @@ async fn suffer(house: &mut House, load: &Load, faults: &[Fault]) {
 async fn caught_up(house: &House, load: &Load) {
     let changes = u64::try_from(load.done()).unwrap();
     let up = until(Duration::from_secs(60), async || {
-        let ledger = house.client.read("/api/admin/notifications/counts").await;
-        let lines = ledger["by_status"].as_object().unwrap().values().filter_map(Value::as_u64);
+        let lines: u64 = letters_about(&house.client, &load.products()).await.into_values().sum();
         let totals = house.client.read("/api/admin/stats/totals").await;
-        lines.sum::<u64>() >= changes && totals["product_changes"].as_u64() >= Some(changes)
+        lines >= changes && totals["product_changes"].as_u64() >= Some(changes)
     });
     assert!(up.await, "messages do not arrive any more");
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use souk_testkit::ses::FakeSes;
 
 use crate::amounts::amount;
+use crate::buyers::verified;
 use crate::checker::judge;
 use crate::client::{Client, Outcome};
 use crate::evidence::show;
-use crate::facts::{Letterbox, gather};
+use crate::facts::{Letterbox, gather, letters_about};
 use crate::house::{Ground, House};
 use crate::kills::with_ses;
 use crate::load::{Attempt, Cell, History};
@@ -35,7 +36,7 @@ async fn changes_do_not_wait_for_a_slow_dead_or_throttling_ses_and_no_letter_is_
         change(&client, &mut history, "SES slow (5 s)").await;
         assert!(until(PATIENCE, async || ses.requests() > calls).await, "nobody called");
         change(&client, &mut history, "SES slow (5 s)").await;
-        let sent = sent(&client).await;
+        let sent = sent(&client, &history).await;
         assert!(sent < history.done() + 1, "{sent} are sent already: it was not slow");
         ses.obey();
         drained(&client, &history).await;
@@ -56,6 +57,7 @@ async fn changes_do_not_wait_for_a_slow_dead_or_throttling_ses_and_no_letter_is_
     let verdict = judge(&history, &facts);
     show("mail", "SES in trouble, SQLite", &verdict);
     verdict.must_keep_changes(|_| 0);
+    println!("{}", verified(&house).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,14 +74,15 @@ async fn letters_wait_for_an_ses_that_is_away_and_leave_once() {
 
     change(&client, &mut history, "SES away").await;
     // each was tried and waits for its next attempt
-    let path = "/api/admin/notifications?status=queued&limit=100";
+    let lamp = &history.products[0];
+    let path = format!("/api/admin/notifications?status=queued&limit=100&product_id={lamp}");
     let tried = until(PATIENCE, async || {
-        let queued = client.read(path).await;
+        let queued = client.read(&path).await;
         let queued = queued["items"].as_array().unwrap();
         let tried = queued.iter().filter(|line| line["attempts"].as_u64() >= Some(1));
         tried.count() as u64 == history.done()
     });
-    assert!(tried.await, "letters are not where they should be: {}", client.read(path).await);
+    assert!(tried.await, "letters are not where they should be: {}", client.read(&path).await);
     let ses = FakeSes::start_at(address).await.unwrap();
     drained(&client, &history).await;
     let mut facts = gather(&client, &history, Letterbox::Ses(&ses)).await;
@@ -89,6 +92,7 @@ async fn letters_wait_for_an_ses_that_is_away_and_leave_once() {
     let verdict = judge(&history, &facts);
     show("mail", "SES away, SQLite", &verdict);
     verdict.must_keep_changes(|_| 0);
+    println!("{}", verified(&house).await);
 }
 
 /// Some changes, one after the other; each must be answered.
@@ -111,13 +115,14 @@ async fn change(client: &Client, history: &mut History, trouble: &str) {
 
 /// Waits until all letters of the changes, and that of the new product, are sent.
 async fn drained(client: &Client, history: &History) {
-    let all = until(PATIENCE, async || sent(client).await > history.done()).await;
-    assert!(all, "only {} of {} letters left", sent(client).await, history.done() + 1);
+    let all = until(PATIENCE, async || sent(client, history).await > history.done()).await;
+    assert!(all, "only {} of {} letters left", sent(client, history).await, history.done() + 1);
 }
 
-async fn sent(client: &Client) -> u64 {
-    let counts = client.read("/api/admin/notifications/counts").await;
-    counts["by_status"]["sent"].as_u64().unwrap_or_default()
+/// Letters about the products: accounts may have written others.
+async fn sent(client: &Client, history: &History) -> u64 {
+    let counts = letters_about(client, &history.products).await;
+    counts.get("sent").copied().unwrap_or_default()
 }
 
 impl History {

@@ -24,6 +24,7 @@ mod facts;
 mod house;
 mod load;
 mod process;
+mod redis;
 mod verdict;
 
 mod broker_faults;
@@ -31,6 +32,7 @@ mod invoices;
 mod kills;
 mod mail_trouble;
 mod orders_killed;
+mod people;
 mod poison;
 mod races;
 mod stops;

@@ -12,8 +12,10 @@ use souk_values::Clock;
 use uuid::Uuid;
 
 use crate::amounts::amount;
+use crate::buyers::verified;
 use crate::client::Client;
 use crate::evidence::show;
+use crate::facts::letters_about;
 use crate::house::{Ground, House, WHOLE};
 use crate::process::until;
 
@@ -85,9 +87,8 @@ async fn poisoned_messages_block_nobody(ground: Ground, store: &str) {
     assert_eq!(dead(&client, "replayed").await.len(), 2);
     // the shop works on: a change still gets its letter and is counted
     client.set_price(&product, 4_200).await;
-    let works = until(PATIENCE, async || {
-        client.read("/api/admin/notifications/counts").await["by_status"]["sent"] == 2
-    });
+    let works =
+        until(PATIENCE, async || letters_about(&client, [&product]).await.get("sent") == Some(&2));
     assert!(works.await, "the queue of letters is blocked");
     assert_eq!(views(&client, &product).await, good + 1, "the replayed one was counted once");
 
@@ -99,6 +100,7 @@ async fn poisoned_messages_block_nobody(ground: Ground, store: &str) {
         n = poison.len()
     );
     show("poison", &format!("Poisoned messages, {store}"), table);
+    println!("{}", verified(&house).await);
 }
 
 async fn close(house: &mut House) {

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::amounts::amount;
+use crate::buyers::verified;
 use crate::checker::judge;
 use crate::client::{Client, Outcome};
 use crate::evidence::show;
@@ -82,6 +83,7 @@ async fn stopping_under_load_breaks_and_loses_nothing(ground: Ground, store: &st
         let mut own = facts.events.iter().filter(|event| event.product == slow_product);
         assert!(own.any(|event| event.sent && event.version == 2), "a change without its event");
     }
+    println!("{}", verified(&house).await);
 }
 
 /// A request that arrives in two parts.
