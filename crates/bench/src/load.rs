@@ -22,7 +22,13 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(path: &str, length: usize) -> Self {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").into_bytes();
+        Self::with(path, length, "")
+    }
+
+    /// With these headers, each with its end of line.
+    pub(crate) fn with(path: &str, length: usize, headers: &str) -> Self {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n").into_bytes();
         Self { request, length }
     }
 }

@@ -2,6 +2,7 @@
 
 mod buying;
 mod loaded;
+mod logins;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,6 +98,11 @@ impl Plan {
             ),
             "CPU: user + system of all server processes, with the work left after the last answer."
                 .to_owned(),
+            format!(
+                "Logins: known devices, Argon2id at its default cost; the floor is the same hash in \
+                 a loop on {} threads of this program.",
+                logins::cores()
+            ),
         ]
     }
 }
@@ -145,6 +151,10 @@ fn measure(plan: &Plan, backend: Backend) -> Result<Vec<Figure>> {
 
     let mut figures = loaded::figures(plan, backend, &open, servers, &dir)?;
     figures.extend(buying::figures(plan, backend, &open, servers, &dir)?);
+    open.process.stop(STOP)?;
+
+    let open = shop.with_full_hashes().open()?;
+    figures.extend(logins::figures(plan, backend, &open, servers)?);
     open.process.stop(STOP)?;
 
     let start = series::median(starts);

@@ -53,6 +53,7 @@ impl Shop {
         let mut environment = BTreeMap::new();
         if let Some(servers) = servers {
             environment.insert("SOUK_DATABASE__URL", servers.database.clone());
+            environment.insert("SOUK_ACCOUNTS__ADMIN_SECOND_FACTOR", "off".into());
             environment.insert("SOUK_BUS__URL", servers.rabbitmq.clone());
             environment.insert("SOUK_CACHE__URL", servers.redis.clone());
             environment.insert("SOUK_SECRETS__SERVICE_TOKEN", secret());
@@ -61,12 +62,29 @@ impl Shop {
         // Limits stay on; they are only too wide to refuse the one address that asks.
         environment.insert("SOUK_GATEWAY__RATE_LIMIT__PER_SECOND", "1000000".into());
         environment.insert("SOUK_GATEWAY__RATE_LIMIT__BURST", "10000000".into());
-        // A crowd of customers logs in; what a hash costs is not what is measured.
+        environment.insert("SOUK_GATEWAY__RATE_LIMIT__ACCOUNTS_PER_MINUTE", "10000000".into());
+        environment.insert("SOUK_GATEWAY__RATE_LIMIT__LOGINS_PER_MINUTE", "100000".into());
+        environment.insert("SOUK_GATEWAY__RATE_LIMIT__ROUTES__LOGIN", "10000000/s".into());
+        environment.insert("SOUK_GATEWAY__RATE_LIMIT__ROUTES__SEARCH", "10000000/s".into());
+        environment.insert("SOUK_GATEWAY__RATE_LIMIT__ROUTES__ORDERS", "10000000/s".into());
+        environment.insert("SOUK_GATEWAY__RATE_LIMIT__ROUTES__TRANSFER", "10000000/s".into());
+        // The desk logs in again and again, and customers as often as they can: none of their
+        // devices may end for another one, for that writes letters.
+        environment.insert("SOUK_ACCOUNTS__MAX_DEVICES", "50".into());
+        // A crowd of customers logs in; only where it is measured may a hash cost what it costs.
         environment.insert("SOUK_ACCOUNTS__ARGON2__MEMORY_KIB", "64".into());
         environment.insert("SOUK_ACCOUNTS__ARGON2__ITERATIONS", "1".into());
-        environment.insert("SOUK_GATEWAY__RATE_LIMIT__LOGINS_PER_MINUTE", "100000".into());
         environment.insert("SOUK_ACCOUNTS__ACCESS_TOKEN_MINUTES", "60".into());
         Ok(Self { program: program.into(), dir: dir.into(), password: secret(), environment })
+    }
+
+    /// The same shop on the same data, with hashes at their full cost and without the limit of
+    /// accounts: what a token adds to a request is looked at alone.
+    pub(crate) fn with_full_hashes(mut self) -> Self {
+        self.environment.remove("SOUK_ACCOUNTS__ARGON2__MEMORY_KIB");
+        self.environment.remove("SOUK_ACCOUNTS__ARGON2__ITERATIONS");
+        self.environment.insert("SOUK_GATEWAY__RATE_LIMIT__ACCOUNTS_PER_MINUTE", "0".into());
+        self
     }
 
     /// Starts Souk; it answers products when this returns.

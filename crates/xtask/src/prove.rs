@@ -9,8 +9,8 @@ use crate::workspace::{cargo, root};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The proof to run: kills, broker, stops, mail, poison, races, orders, invoices or damage; all
-    /// of them if none is named
+    /// The proof to run: kills, broker, stops, mail, poison, races, orders, invoices, people (or one
+    /// of its promises: p33 to p40) or damage; all of them if none is named
     name: Option<String>,
     /// The full counts of the reliability promises instead of a short run
     #[arg(long)]

@@ -9,6 +9,7 @@ pub(crate) mod layers;
 mod manifests;
 mod modules;
 mod rooms;
+mod security;
 mod source;
 mod tree;
 
@@ -60,6 +61,7 @@ fn refusals(tree: &Tree) -> Vec<Finding> {
         modules::check,
         files::check,
         documents::check,
+        security::check,
     ];
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(tree)).collect();
     findings.sort();

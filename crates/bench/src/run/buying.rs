@@ -30,11 +30,11 @@ type Token = Arc<str>;
 
 /// How fast something went, and what one of it cost.
 #[derive(Clone, Copy)]
-struct Pace {
+pub(super) struct Pace {
     /// A second.
-    rate: f64,
+    pub(super) rate: f64,
     /// Microseconds of processor time.
-    cpu: f64,
+    pub(super) cpu: f64,
 }
 
 /// The figures of buying.
@@ -121,7 +121,7 @@ fn customers(open: &Open, count: usize) -> Result<Vec<Token>> {
     Ok(tokens)
 }
 
-fn expect(client: &mut Client, path: &str, body: &Value, status: u16) -> Result<Value> {
+pub(super) fn expect(client: &mut Client, path: &str, body: &Value, status: u16) -> Result<Value> {
     let answer = client.post(path, "application/json", body.to_string().as_bytes())?;
     if answer.status != status {
         bail!("POST {path} was answered {}: {}", answer.status, answer.text());
@@ -171,7 +171,11 @@ fn place(client: &mut Client) -> Result<()> {
 }
 
 /// Times `count` of something, with the work that it leaves behind.
-fn paced(processes: &[u32], count: usize, act: impl FnOnce() -> Result<()>) -> Result<Pace> {
+pub(super) fn paced(
+    processes: &[u32],
+    count: usize,
+    act: impl FnOnce() -> Result<()>,
+) -> Result<Pace> {
     let before = Cpu::of(processes)?;
     let start = Instant::now();
     act()?;

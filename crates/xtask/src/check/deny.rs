@@ -57,6 +57,8 @@ struct Licenses {
 
 #[derive(Debug, Deserialize)]
 struct Bans {
+    /// "deny": our manifests name versions.
+    wildcards: String,
     deny: Vec<Ban>,
 }
 
@@ -81,6 +83,16 @@ struct Package {
     license: Option<String>,
     /// None for our own crates, which lie in the repository.
     source: Option<String>,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    name: String,
+    /// "^1.2", "*".
+    req: String,
+    /// Of our own crates, which need no version.
+    path: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +143,12 @@ impl Policy {
         for ban in self.bans.deny.iter().filter(|ban| ban.name == package.name) {
             refusals.push(format!("{name} is banned: {}", ban.reason));
         }
+        if package.source.is_none() && self.bans.wildcards == "deny" {
+            let any = |needed: &&Dependency| needed.req == "*" && needed.path.is_none();
+            for needed in package.dependencies.iter().filter(any) {
+                refusals.push(format!("{name} takes any version of {}", needed.name));
+            }
+        }
         if let Some(source) = &package.source {
             let known = source
                 .strip_prefix("registry+")
@@ -158,6 +176,7 @@ mod tests {
             version: "1.0.0".to_owned(),
             license: license.map(str::to_owned),
             source: source.map(str::to_owned),
+            dependencies: Vec::new(),
         }
     }
 
@@ -182,6 +201,26 @@ mod tests {
             let refusals = policy().refusals(&package(license, name, source));
             assert_eq!(refusals.len(), 1, "{refusals:?}");
             assert!(refusals[0].contains(word), "{word}: {refusals:?}");
+        }
+    }
+
+    #[test]
+    fn our_manifests_name_versions() {
+        let needs = |req: &str, path: Option<&str>| {
+            let (name, path) = ("serde".to_owned(), path.map(str::to_owned));
+            Dependency { name, req: req.to_owned(), path }
+        };
+        for (needed, ours, count) in [
+            (needs("^1", None), true, 0),
+            (needs("*", Some("crates/values")), true, 0),
+            (needs("*", None), true, 1),
+            // what others do is between them and the registry
+            (needs("*", None), false, 0),
+        ] {
+            let source = if ours { None } else { REGISTRY };
+            let mut package = package(Some("MIT"), "x", source);
+            package.dependencies.push(needed);
+            assert_eq!(policy().refusals(&package).len(), count, "{package:?}");
         }
     }
 }

@@ -11,11 +11,13 @@ pub(crate) const SERVICES: [&str; 6] =
     ["accounts", "analytics", "catalog", "gateway", "notifier", "orders"];
 
 /// What every service may stand on.
-const FOUNDATION: [&str; 10] = [
+const FOUNDATION: [&str; 12] = [
+    "audit",
     "auth",
     "cache",
     "events",
     "jobs",
+    "pictures",
     "proto",
     "rpc",
     "service",
@@ -25,8 +27,9 @@ const FOUNDATION: [&str; 10] = [
 ];
 
 /// The crates below the services, each with what it may stand on.
-const SHARED: [(&str, &[&str]); 10] = [
+const SHARED: [(&str, &[&str]); 12] = [
     ("values", &[]),
+    ("pictures", &[]),
     ("proto", &[]),
     ("telemetry", &[]),
     ("storage", &["values", "telemetry"]),
@@ -35,9 +38,21 @@ const SHARED: [(&str, &[&str]); 10] = [
     ("rpc", &["auth", "telemetry", "values"]),
     ("events", &["storage", "proto", "telemetry", "values"]),
     ("jobs", &["storage", "telemetry", "values"]),
+    ("audit", &["auth", "rpc", "storage", "telemetry", "values"]),
     (
         "service",
-        &["auth", "cache", "events", "jobs", "proto", "rpc", "storage", "telemetry", "values"],
+        &[
+            "audit",
+            "auth",
+            "cache",
+            "events",
+            "jobs",
+            "proto",
+            "rpc",
+            "storage",
+            "telemetry",
+            "values",
+        ],
     ),
 ];
 
@@ -49,7 +64,7 @@ fn allows(from: &str, to: &str) -> Option<bool> {
     match from {
         // The assembly knows everybody; tests and tools are not part of it.
         "souk" => Some(SERVICES.contains(&to) || FOUNDATION.contains(&to)),
-        "testkit" => Some(SERVICES.contains(&to) || FOUNDATION.contains(&to)),
+        "testkit" | "fuzz" => Some(SERVICES.contains(&to) || FOUNDATION.contains(&to)),
         // The bench meets Souk as its users do: as a program.
         "xtask" | "bench" => Some(false),
         _ => {

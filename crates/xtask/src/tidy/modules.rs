@@ -52,6 +52,8 @@ fn is_root(path: &str) -> bool {
         ["crates", _, "tests" | "benches" | "examples", rest @ ..] => {
             matches!(rest, [_] | [_, "main.rs"])
         }
+        // of a workspace of their own, which needs libFuzzer
+        ["crates", "fuzz", "libfuzzer", "targets", _] => true,
         _ => false,
     }
 }
