@@ -1,5 +1,5 @@
-//! Tests only: a shop to play in, the real program as a process, back ends of one's own, a fake SES, a fake
-//! Stripe.
+//! Tests only: a shop to play in, the real program as a process, back ends of one's own, what is
+//! said to the log, a fake SES, a fake Stripe.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +10,7 @@
 
 pub mod client;
 pub mod letter;
+pub mod log;
 pub mod people;
 mod ports;
 pub mod process;

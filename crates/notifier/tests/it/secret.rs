@@ -1,55 +1,15 @@
 //! Codes and links are in no table and no log.
-use std::fmt::{Debug, Write};
+use std::fmt::Write;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use sea_orm::{ConnectionTrait, Statement};
 use souk_notifier::domain::request::Kind;
 use souk_storage::Database;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use souk_testkit::log::Log;
 
 use crate::bench::{admin, benches, deliver};
 use crate::neighbor::Neighborhood;
 use crate::request::{CODE, TOKEN};
-
-/// Everything that is said to logs and traces on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl Log {
-    fn text(&self) -> String {
-        self.0.lock().expect("unpoisoned").clone()
-    }
-}
-
-impl Visit for Log {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let mut text = self.0.lock().expect("unpoisoned");
-        writeln!(text, "{field}={value:?}").expect("memory");
-    }
-}
-
-impl Subscriber for Log {
-    /// All of ours, and of others what a shop logs.
-    fn enabled(&self, of: &Metadata<'_>) -> bool {
-        of.target().starts_with("souk") || *of.level() <= Level::INFO
-    }
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut self.clone());
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut self.clone());
-    }
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
 
 async fn texts(db: &Database, sql: String) -> Vec<String> {
     let db = db.write();
@@ -96,8 +56,7 @@ fn holds_no_secret(text: &str, when: &str) {
 #[tokio::test]
 async fn s52_codes_and_links_are_in_no_table_and_no_log_and_every_attempt_has_the_same() {
     for bench in benches().await {
-        let log = Log::default();
-        let listening = tracing::subscriber::set_default(log.clone());
+        let (log, listening) = Log::listen();
         let neighbors = Neighborhood::new(&bench.clock);
         let (ann, bad) = (admin("Ann"), admin("Bad"));
         bench.ses.reject_address(&bad.email);

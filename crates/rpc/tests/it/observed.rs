@@ -1,54 +1,26 @@
 //! What a call leaves behind: one log line for a panic, counts and durations, a trace that goes on.
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use souk_proto::catalog::v1::ExportProductsRequest;
+use souk_testkit::log::Log;
 use tonic::Request;
 use tracing::Instrument;
-use tracing_subscriber::layer::SubscriberExt;
 
 use crate::house::{House, WAYS, Way, ask, known, until};
 
-#[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-impl Lines {
-    pub(crate) fn with(&self, text: &str) -> usize {
-        let bytes = self.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap().lines().filter(|line| line.contains(text)).count()
-    }
-    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + use<> {
-        let lines = self.clone();
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false);
-        tracing_subscriber::registry()
-            .with(tracing_subscriber::EnvFilter::new("info"))
-            .with(layer.with_writer(move || lines.clone()))
-    }
-}
-
 #[tokio::test]
 async fn a_panic_is_logged_once_with_the_id_that_the_caller_gets() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.subscriber());
+    let (log, _listening) = Log::listen();
     let house = House::new().await;
     for way in WAYS {
         let status = house.categories(way).create_category(ask("panic")).await.unwrap_err();
         let id = &souk_rpc::Failure::from(status).metadata["id"];
-        assert_eq!(lines.with(id), 1, "{way:?}");
+        assert_eq!(log.lines_with(&[id]), 1, "{way:?}");
     }
-    assert_eq!(lines.with("handler panicked"), 3);
+    assert_eq!(log.lines_with(&["handler panicked"]), 3);
     // and it says where
-    assert_eq!(lines.with("rpc.method=\"CreateCategory\""), 3);
+    assert_eq!(log.lines_with(&["handler panicked", "rpc.method=\"CreateCategory\""]), 3);
 }
 
 #[tokio::test]
@@ -90,8 +62,7 @@ async fn calls_are_counted_by_method_and_code() {
 
 #[tokio::test]
 async fn one_trace_goes_through_all_hops() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.subscriber());
+    let (_log, _listening) = Log::listen();
     let house = House::new().await;
     for way in WAYS {
         let span = tracing::info_span!("request");

@@ -11,6 +11,7 @@ use souk_proto::catalog::v1::{DeleteCategoryRequest, ExportProductsRequest};
 use souk_rpc::{
     Authority, Failure, Identity, Kind, ServerListener, Tls, TlsFiles, Transport, Validity, scope,
 };
+use souk_testkit::log::Log;
 use souk_values::Clock;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -20,7 +21,6 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::house::{House, ask, context, failure, known, until};
-use crate::observed::Lines;
 
 fn now() -> u64 {
     Clock::system().now().timestamp().unsigned_abs()
@@ -167,15 +167,14 @@ async fn calls_and_streams_over_mutual_tls_are_answered() {
 
 #[tokio::test]
 async fn s43_a_caller_without_a_certificate_of_ours_is_kept_out() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.subscriber());
+    let (log, _listening) = Log::listen();
     let (registry, elsewhere) = (Registry::new(), Registry::new());
     let door = Door::open(registry.mutual(&["catalog"])).await;
 
     // none
     door.kept_out(door.transport("gateway", &registry.one_sided(&["gateway"]))).await;
-    until(|| lines.with("refused a connection") >= 1).await;
-    let before = lines.with("refused a connection");
+    until(|| log.lines_with(&["refused a connection"]) >= 1).await;
+    let before = log.lines_with(&["refused a connection"]);
 
     // of an authority that we do not know; it believes in ours
     let files = elsewhere.files("gateway", &["gateway"], good());
@@ -183,9 +182,9 @@ async fn s43_a_caller_without_a_certificate_of_ours_is_kept_out() {
     elsewhere.write("ca.pem", &both);
     let stranger = Tls::read(files).unwrap();
     unreachable(&door.kept_out(door.transport("gateway", &stranger)).await);
-    until(|| lines.with("refused a connection") > before).await;
+    until(|| log.lines_with(&["refused a connection"]) > before).await;
     // and the caller's own log says why
-    assert!(lines.with("received fatal alert") >= 1);
+    assert!(log.lines_with(&["received fatal alert"]) >= 1);
 
     // one whose time is over: our own client would not even start with it
     let files = registry.files("late", &["gateway"], over());
@@ -201,14 +200,14 @@ async fn s43_a_caller_without_a_certificate_of_ours_is_kept_out() {
     request.set_timeout(Duration::from_secs(5));
     assert!(CategoryServiceClient::new(channel).create_category(request).await.is_err());
     assert_eq!(door.house.shop.begun.load(Ordering::SeqCst), 0);
-    until(|| lines.with("certificate expired") >= 1).await;
+    until(|| log.lines_with(&["certificate expired"]) >= 1).await;
 
     // plain text
     let plain = format!("http://{}", door.address);
     let plain = Transport::remote("catalog", &plain, door.identity("gateway")).unwrap();
-    let before = lines.with("refused a connection");
+    let before = log.lines_with(&["refused a connection"]);
     door.kept_out(plain).await;
-    until(|| lines.with("refused a connection") > before).await;
+    until(|| log.lines_with(&["refused a connection"]) > before).await;
 
     // and the door still opens
     let tls = registry.mutual(&["gateway"]);
@@ -298,8 +297,7 @@ async fn s45_who_says_nothing_or_nonsense_holds_up_nobody() {
 
 #[tokio::test]
 async fn s46_certificates_that_were_replaced_count_from_the_next_connection_on() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.subscriber());
+    let (log, _listening) = Log::listen();
     let mut registry = Registry::new();
     let door = Door::open(registry.mutual(&["catalog"])).await;
     let before = registry.mutual(&["gateway"]);
@@ -319,7 +317,7 @@ async fn s46_certificates_that_were_replaced_count_from_the_next_connection_on()
     for _ in 0..3 {
         assert_eq!(door.called("gateway", &after).await, Ok("gateway".to_owned()));
     }
-    assert_eq!(lines.with("new certificates refused"), 1);
+    assert_eq!(log.lines_with(&["new certificates refused"]), 1);
 }
 
 #[test]
