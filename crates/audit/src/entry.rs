@@ -210,6 +210,7 @@ mod tests {
             expires_at: 0,
             fresh_until: 0,
             enrol_only: false,
+            by_key: false,
         };
         let context = CallContext {
             caller: Caller { service: Some("gateway".into()), user: Some(Arc::new(user)) },

@@ -9,8 +9,10 @@
 )]
 
 pub mod client;
+pub mod ground;
 pub mod letter;
 pub mod log;
+pub mod odd;
 pub mod people;
 mod ports;
 pub mod process;
@@ -19,14 +21,16 @@ pub mod shop;
 mod split;
 pub mod storehouse;
 pub mod stripe;
+pub mod tap;
 mod wait;
 
 pub use client::{Answer, Client};
+pub use ground::{Ground, Running};
 pub use ports::free_address;
 pub use process::{Process, ProcessPlan};
 pub use shop::{Shop, ShopPlan};
 pub use storehouse::{Backend, Storehouse};
-pub use wait::eventually;
+pub use wait::{eventually, until_some};
 
 /// Makes two tests of each journey: `default::name` and `servers::name`.
 ///

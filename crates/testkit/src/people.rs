@@ -7,8 +7,9 @@ use serde::Deserialize;
 use souk_auth::{AccessClaims, MethodTable, Rule, SigningKey};
 use souk_proto::accounts::v1::session_service_server::{SessionService, SessionServiceServer};
 use souk_proto::accounts::v1::{
-    GetKeysRequest, GetKeysResponse, LoginRequest, LogoutRequest, LogoutResponse,
-    RefreshSessionRequest, ResumeSessionRequest, SessionTokens,
+    GetKeysRequest, GetKeysResponse, ListEndedSessionsRequest, ListEndedSessionsResponse,
+    LoginRequest, LogoutRequest, LogoutResponse, RefreshSessionRequest, ResumeSessionRequest,
+    SessionTokens,
 };
 use souk_service::{Frame, Parts, Service, Settings, Validate};
 use souk_storage::Migrations;
@@ -33,6 +34,16 @@ pub fn token(clock: &Clock, permissions: &[&str]) -> (String, String) {
 
 /// The same for somebody whose id is known.
 pub fn token_of(user: &str, clock: &Clock, permissions: &[&str]) -> String {
+    signed(user, clock, permissions, 600)
+}
+
+/// The same for somebody whose second factor was given too long ago.
+pub fn stale_token_of(user: &str, clock: &Clock, permissions: &[&str]) -> String {
+    signed(user, clock, permissions, 0)
+}
+
+/// `fresh_s`: for so long a second factor counts as just given.
+fn signed(user: &str, clock: &Clock, permissions: &[&str], fresh_s: i64) -> String {
     let now = clock.now().timestamp();
     let permissions: BTreeSet<String> = permissions.iter().map(|p| (*p).to_owned()).collect();
     let claims = AccessClaims {
@@ -46,8 +57,9 @@ pub fn token_of(user: &str, clock: &Clock, permissions: &[&str]) -> String {
         nbf: now,
         exp: now + 600,
         jti: "1".to_owned(),
-        fresh: now + 600,
+        fresh: now + fresh_s,
         enrol: false,
+        key: false,
     };
     key().sign(&claims)
 }
@@ -120,6 +132,13 @@ impl SessionService for Desk {
         &self,
         _request: Request<ResumeSessionRequest>,
     ) -> Result<Response<SessionTokens>, Status> {
+        Err(Status::unimplemented("nobody logs in here"))
+    }
+
+    async fn list_ended_sessions(
+        &self,
+        _request: Request<ListEndedSessionsRequest>,
+    ) -> Result<Response<ListEndedSessionsResponse>, Status> {
         Err(Status::unimplemented("nobody logs in here"))
     }
 }

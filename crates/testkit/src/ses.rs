@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -20,6 +21,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::odd::Odd;
 
 /// A message that was answered with an id; also one whose answer was then held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,14 @@ impl AcceptedMail {
     }
 }
 
+/// A request as it came, whatever was answered.
+#[derive(Clone, Debug)]
+pub struct ReceivedRequest {
+    /// Path and query, then a header a line.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
 /// A fake SES on a free port; gone when dropped.
 pub struct FakeSes {
     /// For `ses.endpoint`.
@@ -63,6 +74,8 @@ struct Desk {
 struct Orders {
     accepted: Vec<AcceptedMail>,
     requests: u64,
+    /// Whole requests, once somebody wants to see them.
+    received: Option<Vec<ReceivedRequest>>,
     throttle: u64,
     failures: u64,
     failure: Option<StatusCode>,
@@ -71,6 +84,7 @@ struct Orders {
     delay: Duration,
     slow: HashSet<String>,
     rejected: HashSet<String>,
+    odd: Option<Odd>,
 }
 
 impl FakeSes {
@@ -92,6 +106,7 @@ impl FakeSes {
         let desk = Arc::new(Desk::default());
         let router = Router::new()
             .route("/v2/email/outbound-emails", post(send))
+            .fallback(unknown)
             .with_state(Arc::clone(&desk));
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -113,6 +128,16 @@ impl FakeSes {
     /// Requests so far, also those that were refused.
     pub fn requests(&self) -> u64 {
         self.desk.orders().requests
+    }
+
+    /// From now on every request is kept whole, for [`received`](Self::received).
+    pub fn keep_requests(&self) {
+        self.desk.orders().received.get_or_insert_default();
+    }
+
+    /// Every request that was kept, also those that were refused or asked for something else.
+    pub fn received(&self) -> Vec<ReceivedRequest> {
+        self.desk.orders().received.clone().unwrap_or_default()
     }
 
     /// Waits until `count` were accepted; false when that takes longer than `patience`.
@@ -152,6 +177,11 @@ impl FakeSes {
         self.desk.orders().swallow = n;
     }
 
+    /// Messages are accepted and answered so until [`obey`](Self::obey).
+    pub fn answer_oddly(&self, odd: Odd) {
+        self.desk.orders().odd = Some(odd);
+    }
+
     /// Every answer waits that long from now on.
     pub fn delay(&self, delay: Duration) {
         self.desk.orders().delay = delay;
@@ -171,7 +201,8 @@ impl FakeSes {
     pub fn obey(&self) {
         let mut orders = self.desk.orders();
         let (accepted, requests) = (std::mem::take(&mut orders.accepted), orders.requests);
-        *orders = Orders { accepted, requests, ..Orders::default() };
+        let received = orders.received.take();
+        *orders = Orders { accepted, requests, received, ..Orders::default() };
     }
 }
 
@@ -223,15 +254,20 @@ enum Fate {
 
 async fn send(
     State(desk): State<Arc<Desk>>,
+    uri: Uri,
     headers: HeaderMap,
-    body: Json<SendEmail>,
+    body: Bytes,
 ) -> Response {
+    desk.keep(&uri, &headers, &body);
+    let Ok(message) = serde_json::from_slice::<SendEmail>(&body) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
     let signed = headers
         .get("authorization")
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 "));
     let delay = desk.orders().delay;
-    let fate = desk.decide(signed, body.0);
+    let fate = desk.decide(signed, message);
     desk.changed.notify_waiters();
     match fate {
         Fate::Answer(answer) => {
@@ -242,7 +278,28 @@ async fn send(
     }
 }
 
+/// SES has more paths than this one.
+async fn unknown(
+    State(desk): State<Arc<Desk>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    desk.keep(&uri, &headers, &body);
+    StatusCode::NOT_FOUND
+}
+
 impl Desk {
+    fn keep(&self, uri: &Uri, headers: &HeaderMap, body: &Bytes) {
+        let mut orders = self.orders();
+        let Some(received) = &mut orders.received else { return };
+        let mut head = uri.to_string();
+        for (name, value) in headers {
+            head += &format!("\n{name}: {}", String::from_utf8_lossy(value.as_bytes()));
+        }
+        received.push(ReceivedRequest { head, body: body.to_vec() });
+    }
+
     fn decide(&self, signed: bool, message: SendEmail) -> Fate {
         let mut orders = self.orders();
         orders.requests += 1;
@@ -286,6 +343,9 @@ impl Desk {
         if orders.swallow > 0 {
             orders.swallow -= 1;
             return Fate::Silence;
+        }
+        if let Some(odd) = &orders.odd {
+            return Fate::Answer(odd.clone().into_response());
         }
         Fate::Answer(Json(json!({ "MessageId": message_id })).into_response())
     }

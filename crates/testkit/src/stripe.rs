@@ -1,5 +1,5 @@
 //! A payment provider that speaks Stripe's PaymentIntents, honors idempotency keys, signs webhooks,
-//! and loses answers and fails as told.
+//! and loses answers, fails and answers oddly as told.
 //!
 //! Methods: `pm_card_visa` pays, `pm_card_visa_chargeDeclined` and
 //! `pm_card_chargeDeclinedInsufficientFunds` are declined, `pm_card_authenticationRequired` waits
@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::odd::Odd;
 
 /// What it accepts as `Authorization: Bearer`.
 pub const SECRET_KEY: &str = "sk_test_souk";
@@ -54,6 +56,21 @@ struct Books {
     lose: u64,
     failures: u64,
     failure: u16,
+    /// For requests whose path ends like this.
+    odd: Option<(&'static str, Strange)>,
+}
+
+/// How an answer differs from what was done.
+enum Strange {
+    Instead(Odd),
+    Changed(Box<dyn Fn(&mut Value) + Send>),
+}
+
+/// What becomes of an answer.
+enum Fate {
+    Told,
+    Lost,
+    Odd(Odd),
 }
 
 type Form = BTreeMap<String, String>;
@@ -101,6 +118,21 @@ impl FakeStripe {
         let mut books = self.desk.books();
         books.failures = n;
         books.failure = status;
+    }
+
+    /// Requests whose path ends like this are done, and answered so until [`obey`](Self::obey).
+    pub fn answer_oddly(&self, path: &'static str, odd: Odd) {
+        self.desk.books().odd = Some((path, Strange::Instead(odd)));
+    }
+
+    /// The same with what would have been answered, changed; the books stay as they are.
+    pub fn lie(&self, path: &'static str, change: impl Fn(&mut Value) + Send + 'static) {
+        self.desk.books().odd = Some((path, Strange::Changed(Box::new(change))));
+    }
+
+    /// Answers as it should again.
+    pub fn obey(&self) {
+        self.desk.books().odd = None;
     }
 
     /// The buyer's second step.
@@ -161,13 +193,14 @@ async fn answer(
 ) -> Response {
     let uri = request.uri().clone();
     let body = axum::body::to_bytes(request.into_body(), 64 * 1024).await.unwrap_or_default();
-    let (lost, (status, body)) =
+    let (fate, (status, body)) =
         desk.books().hear(&method, uri.path(), uri.query(), &headers, &body);
-    if lost {
+    match fate {
+        Fate::Told => (status, axum::Json(body)).into_response(),
         // until the caller has had enough
-        std::future::pending::<()>().await;
+        Fate::Lost => std::future::pending().await,
+        Fate::Odd(odd) => odd.into_response(),
     }
-    (status, axum::Json(body)).into_response()
 }
 
 impl Books {
@@ -178,7 +211,7 @@ impl Books {
         query: Option<&str>,
         headers: &HeaderMap,
         body: &Bytes,
-    ) -> (bool, Said) {
+    ) -> (Fate, Said) {
         let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let pairs = decode(&String::from_utf8_lossy(body));
         let key = text("idempotency-key").to_owned();
@@ -189,13 +222,13 @@ impl Books {
             idempotency_key: key.clone(),
         });
         if text("authorization") != format!("Bearer {SECRET_KEY}") {
-            return (false, problem(401, "invalid_api_key"));
+            return (Fate::Told, problem(401, "invalid_api_key"));
         }
         if self.failures > 0 {
             self.failures -= 1;
-            return (false, problem(self.failure, "lock_timeout"));
+            return (Fate::Told, problem(self.failure, "lock_timeout"));
         }
-        let said = if method == Method::GET {
+        let mut said = if method == Method::GET {
             self.read(path, &decode(query.unwrap_or_default()).into_iter().collect())
         } else {
             let print = format!("{path} {pairs:?}");
@@ -211,7 +244,16 @@ impl Books {
         };
         let lost = self.lose > 0;
         self.lose = self.lose.saturating_sub(1);
-        (lost, said)
+        let fate = match &self.odd {
+            _ if lost => Fate::Lost,
+            Some((end, Strange::Instead(odd))) if path.ends_with(end) => Fate::Odd(odd.clone()),
+            Some((end, Strange::Changed(change))) if path.ends_with(end) => {
+                change(&mut said.1);
+                Fate::Told
+            }
+            _ => Fate::Told,
+        };
+        (fate, said)
     }
 
     fn find(&mut self, id: &str) -> Option<&mut Value> {

@@ -3,9 +3,10 @@ use futures::StreamExt;
 use souk_analytics::keeper;
 use souk_proto::operations::v1::PersonalRecord;
 use souk_service::personal::{Person, Records};
+use souk_testkit::on_both;
 use souk_values::{ProductId, UserId};
 
-use crate::stage::{DAY, Stage, on_both};
+use crate::stage::{DAY, Stage};
 
 fn person() -> Person {
     Person { id: UserId::new(), emails: Vec::new() }

@@ -3,9 +3,10 @@ use souk_analytics::ProductListener;
 use souk_events::{Envelope, HandleError, registry};
 use souk_proto::analytics::v1::GetTotalsRequest;
 use souk_proto::events::v1::{ProductChanged, ProductState, StockMoved};
+use souk_testkit::on_both;
 use souk_values::ProductId;
 
-use crate::stage::{DAY, Stage, on_both};
+use crate::stage::{DAY, Stage};
 
 async fn name(stage: &Stage, product: ProductId) -> (String, String) {
     let top = stage.top(100, (0, 0)).await;

@@ -5,10 +5,11 @@ use souk_proto::analytics::v1::{
     GetProductReportRequest, GetTotalsRequest, ListTopProductsRequest, Window,
 };
 use souk_rpc::{Failure, Kind};
+use souk_testkit::on_both;
 use souk_values::ProductId;
 use tonic::Status;
 
-use crate::stage::{DAY, HOUR, Stage, on_both};
+use crate::stage::{DAY, HOUR, Stage};
 
 /// The broken fields of an answer.
 fn fields(status: Status) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! What is old is forgotten in parts; counts by the day stay.
 use souk_analytics::schedules;
+use souk_testkit::on_both;
 use souk_values::ProductId;
 
-use crate::stage::{DAY, Stage, on_both};
+use crate::stage::{DAY, Stage};
 
 on_both! {
     async fn old_viewers_and_old_hours_go_and_the_counts_of_days_stay(stage: Stage) {

@@ -9,10 +9,11 @@ use souk_proto::analytics::v1::{
 };
 use souk_proto::events::v1::{OrderChanged, OrderedLine};
 use souk_rpc::Failure;
+use souk_testkit::on_both;
 use souk_values::{OrderId, ProductId, UserId};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{DAY, Stage, on_both};
+use crate::stage::{DAY, Stage};
 
 /// Small, fast, and the same each time.
 struct Dice(u64);
@@ -248,7 +249,7 @@ on_both! {
         let mug = ProductId::new();
         let bought = Bought::new(&[(mug, 2, 2_000)], 0);
         let queue = registry::QUEUES.iter().find(|q| q.name == "analytics.order.v1").unwrap();
-        let bus = bus::open("", stage.dir.path()).await.unwrap();
+        let bus = bus::open("", stage.ground.dir()).await.unwrap();
         bus.declare(&[*queue]).await.unwrap();
         let confirmed = bought.confirmed(&stage);
         let refunded = bought.refunded(&stage, 3, 500, &[]);

@@ -1,6 +1,5 @@
 //! Where the tests play: a fresh database of each kind, a clock that stands at noon, listeners that
 //! are told things, and a client.
-use chrono::{DateTime, Utc};
 use prost::Message;
 use sea_orm::{ConnectionTrait, Statement};
 use souk_analytics::{App, Kept, ProductListener, ViewListener, routes};
@@ -12,65 +11,26 @@ use souk_proto::analytics::v1::{
 use souk_proto::events::v1::{
     ProductChanged, ProductState, ProductView, ProductsViewed, StockMoved,
 };
-use souk_storage::{Database, DatabaseSettings, migrate};
-use souk_values::{Clock, ProductId};
+use souk_testkit::{Backend, Ground};
+use souk_values::ProductId;
 use tonic::service::Routes;
 use uuid::Uuid;
-
-/// Makes a test of each function, for SQLite and for PostgreSQL.
-macro_rules! on_both {
-    ($(async fn $name:ident($stage:ident: Stage) $body:block)+) => {$(
-        mod $name {
-            use super::*;
-
-            async fn play($stage: Stage) $body
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                play(Stage::sqlite().await).await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                play(Stage::postgres().await).await;
-            }
-        }
-    )+};
-}
-pub(crate) use on_both;
 
 pub(crate) const HOUR: i64 = 3_600_000_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
 
 pub(crate) struct Stage {
     pub(crate) app: App,
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) ground: Ground,
 }
 
 impl Stage {
-    pub(crate) async fn sqlite() -> Self {
-        Self::open(DatabaseSettings::default()).await
-    }
-
-    pub(crate) async fn postgres() -> Self {
-        let server = std::env::var_os("SOUK_TEST_POSTGRES_URL")
-            .expect("no PostgreSQL: start with `cargo xtask test`")
-            .into_string()
-            .unwrap();
-        let name = format!("analytics_{}", Uuid::new_v4().simple());
-        let admin = sea_orm::Database::connect(&server).await.unwrap();
-        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-        admin.close().await.unwrap();
-        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-        Self::open(DatabaseSettings { url, ..Default::default() }).await
-    }
-
-    async fn open(settings: DatabaseSettings) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let db = Database::open(&settings, dir.path(), "analytics").await.unwrap();
-        migrate(&db, &[souk_analytics::migrations, souk_events::migrations]).await.unwrap();
-        let noon: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
+    pub(crate) async fn on(backend: Backend) -> Self {
+        let tables = [souk_analytics::migrations, souk_events::migrations];
+        let ground = Ground::new(backend, "analytics", &tables).await;
         let kept = Kept { viewer_days: 30, hour_days: 92 };
-        Self { app: App { db, clock: Clock::fixed(noon), kept }, dir }
+        let app = App { db: ground.db.clone(), clock: ground.clock.clone(), kept };
+        Self { app, ground }
     }
 
     pub(crate) fn now(&self) -> i64 {

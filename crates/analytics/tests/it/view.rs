@@ -6,10 +6,11 @@ use souk_analytics::{ViewListener, consumers};
 use souk_events::{Envelope, HandleError, bus, registry};
 use souk_proto::analytics::v1::{GetTotalsRequest, Window};
 use souk_proto::events::v1::{ProductView, ProductsViewed};
+use souk_testkit::on_both;
 use souk_values::ProductId;
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{DAY, HOUR, Stage, on_both};
+use crate::stage::{DAY, HOUR, Stage};
 
 /// Small, fast, and the same each time.
 struct Dice(u64);
@@ -111,7 +112,7 @@ on_both! {
     async fn a_batch_delivered_twice_counts_once(stage: Stage) {
         let product = ProductId::new();
         let queue = registry::QUEUES.iter().find(|q| q.name == "analytics.view.v1").unwrap();
-        let bus = bus::open("", stage.dir.path()).await.unwrap();
+        let bus = bus::open("", stage.ground.dir()).await.unwrap();
         bus.declare(&[*queue]).await.unwrap();
         let twice = stage.viewed(&[(product, "usr_1", stage.now()), (product, "usr_2", 5)]);
         let bad = stage.envelope(

@@ -1,7 +1,8 @@
 //! What was changed, taken out, cut off, swapped or put in is found, and named.
 use souk_audit::Verdict;
+use souk_testkit::{Backend, on_both};
 
-use crate::stage::{Stage, on_both, price};
+use crate::stage::{Stage, price};
 
 const ROWS: usize = 7;
 
@@ -56,7 +57,7 @@ async fn one_changed_byte_in_any_column_of_any_row_is_found_and_the_row_named(st
     stage.run("CREATE TABLE untouched AS SELECT * FROM audit_entry").await;
     for entry in stage.entries().await {
         let (id, seq) = (entry.id.to_string(), entry.seq.unwrap());
-        for (column, value) in changes(stage.db.is_postgres()) {
+        for (column, value) in changes(stage.ground.db.is_postgres()) {
             let change = format!("UPDATE audit_entry SET {column} = {value} WHERE seq = {seq}");
             stage.tamper(&change).await;
             let verdict = stage.verify().await;
@@ -81,7 +82,7 @@ async fn a_row_that_was_written_anew_with_its_hash_is_blamed_by_the_next(stage: 
     stage.chain(3).await;
     stage.run("CREATE TABLE held AS SELECT * FROM audit_head").await;
     stage.tamper("DELETE FROM audit_entry WHERE seq = 1").await;
-    let nothing = match stage.db.is_postgres() {
+    let nothing = match stage.ground.db.is_postgres() {
         true => "decode(repeat('00', 32), 'hex')",
         false => "zeroblob(32)",
     };
@@ -171,7 +172,7 @@ async fn more_breaches_than_are_named_are_counted(stage: Stage) {
 /// Only SQLite keeps what is no text in a column of texts.
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_named_and_the_others_are_read() {
-    let stage = Stage::sqlite().await;
+    let stage = Stage::on(Backend::Default).await;
     stage.chain(ROWS).await;
     stage.tamper("UPDATE audit_entry SET actor = CAST(X'FF00' AS TEXT) WHERE seq = 4").await;
     let verdict = stage.verify().await;

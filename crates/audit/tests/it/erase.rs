@@ -1,8 +1,9 @@
 //! Erasure: values go, what happened stays, the chain holds.
 use souk_audit::{Filter, NewEntry};
+use souk_testkit::on_both;
 use souk_values::UserId;
 
-use crate::stage::{Stage, on_both, price};
+use crate::stage::{Stage, price};
 
 fn renamed(user: UserId) -> NewEntry {
     NewEntry::new("user.changed", format!("user/{user}"))
@@ -22,7 +23,7 @@ async fn erased_values_are_gone_and_the_chain_holds(stage: Stage) {
     // one that is not sealed yet
     stage.tell(renamed(ann)).await;
 
-    let tx = stage.db.begin().await.unwrap();
+    let tx = stage.ground.db.begin().await.unwrap();
     assert_eq!(stage.audit.erase_person(&tx, ann).await.unwrap(), 3);
     tx.commit().await.unwrap();
     stage.audit.seal().await.unwrap();
@@ -57,7 +58,7 @@ async fn values_about_things_of_a_person_are_erased_too(stage: Stage) {
     stage.audit.seal().await.unwrap();
     let targets = ["order/ord_1".to_owned(), "order/ord_2".to_owned()];
     for expected in [2, 0] {
-        let tx = stage.db.begin().await.unwrap();
+        let tx = stage.ground.db.begin().await.unwrap();
         assert_eq!(stage.audit.erase_about(&tx, &targets).await.unwrap(), expected);
         tx.commit().await.unwrap();
     }
@@ -71,7 +72,7 @@ async fn what_tells_of_an_erasure_is_not_erased_by_the_next(stage: Stage) {
     let ann = UserId::new();
     stage.tell(renamed(ann)).await;
     for expected in [1, 0, 0] {
-        let tx = stage.db.begin().await.unwrap();
+        let tx = stage.ground.db.begin().await.unwrap();
         assert_eq!(stage.audit.erase_person(&tx, ann).await.unwrap(), expected);
         tx.commit().await.unwrap();
     }
@@ -82,7 +83,7 @@ async fn what_tells_of_an_erasure_is_not_erased_by_the_next(stage: Stage) {
 async fn an_erasure_that_is_taken_back_erased_nothing(stage: Stage) {
     let ann = UserId::new();
     stage.tell(renamed(ann)).await;
-    let tx = stage.db.begin().await.unwrap();
+    let tx = stage.ground.db.begin().await.unwrap();
     stage.audit.erase_person(&tx, ann).await.unwrap();
     tx.rollback().await.unwrap();
     assert_eq!(stage.entries().await[0].changes.len(), 1);

@@ -1,8 +1,9 @@
 //! Lists: newest first, by page, by what is wanted.
 use souk_audit::{Filter, NewEntry};
+use souk_testkit::on_both;
 use souk_values::{Cursor, Page};
 
-use crate::stage::{Stage, on_both, price};
+use crate::stage::{Stage, price};
 
 async fn targets(stage: &Stage, filter: Filter) -> Vec<String> {
     stage.listed(filter).await.into_iter().map(|entry| entry.target).collect()
@@ -33,7 +34,7 @@ async fn each_filter_narrows(stage: Stage) {
     stage.tell(NewEntry::new("login.failed", "user/a").actor("anonymous").failed("x")).await;
     stage.tell(NewEntry::new("login.succeeded", "user/a").actor("usr_2")).await;
     stage.tell(NewEntry::new("loginX", "user/b").actor("usr_2")).await;
-    let now = stage.clock.now_us();
+    let now = stage.ground.clock.now_us();
     for (filter, expected) in [
         (Filter { actor: "usr_2".into(), ..Filter::default() }, vec!["user/b", "user/a"]),
         (Filter { action: "login.".into(), ..Filter::default() }, vec!["user/a", "user/a"]),
@@ -61,7 +62,7 @@ async fn an_entry_reads_back_as_it_was_told(stage: Stage) {
         .secret("password");
     stage.tell(told).await;
     let entry = stage.entries().await.remove(0);
-    assert_eq!((entry.seq, entry.at), (None, stage.clock.now()));
+    assert_eq!((entry.seq, entry.at), (None, stage.ground.clock.now()));
     assert_eq!(entry.address.as_deref(), Some("2001:db8::"));
     assert_eq!(entry.changes[0].before, "\"Ann\" \u{fffd}");
     assert_eq!(entry.changes[0].after, "Änne 💐");

@@ -2,8 +2,9 @@
 use souk_audit::{Filter, NewEntry};
 use souk_auth::Caller;
 use souk_rpc::{Refusals, Refused};
+use souk_testkit::{on_both, until_some};
 
-use crate::stage::{Stage, eventually, on_both, price, start};
+use crate::stage::{Stage, price, start};
 
 fn refused<'a>(caller: &'a Caller, method: &'a str) -> Refused<'a> {
     let (client, request_id) = (Some("192.0.2.0"), Some("r1"));
@@ -19,7 +20,7 @@ on_both! {
 async fn a_note_is_written_and_sealed_without_a_transaction(stage: Stage) {
     let running = start(&stage.audit);
     stage.audit.note(NewEntry::new("login.failed", "user/usr_1").failed("invalid_credentials"));
-    let entry = eventually("written", || async { stage.entries().await.pop() }).await;
+    let entry = until_some("written", || async { stage.entries().await.pop() }).await;
     assert_eq!((entry.outcome.as_str(), entry.reason.as_str()), ("failed", "invalid_credentials"));
     running.stop().await;
     stage.holds(1).await;
@@ -40,7 +41,7 @@ async fn notes_that_find_no_room_are_counted_and_told_of(stage: Stage) {
     }
     let running = start(&stage.audit);
     let all = || async { (stage.verify().await.rows == 10_001).then_some(()) };
-    eventually("all written", all).await;
+    until_some("all written", all).await;
     running.stop().await;
     stage.holds(10_001).await;
     let told = Filter { action: "audit.overflow".into(), ..Filter::default() };

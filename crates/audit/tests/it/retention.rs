@@ -1,7 +1,8 @@
 //! Retention: the oldest go, a stone stays, the chain holds.
 use souk_audit::Filter;
+use souk_testkit::on_both;
 
-use crate::stage::{Stage, on_both, price};
+use crate::stage::{Stage, price};
 
 const DAY: i64 = 24 * 3600;
 

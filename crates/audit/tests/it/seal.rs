@@ -3,15 +3,16 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use souk_audit::Filter;
+use souk_testkit::{on_both, until_some};
 
-use crate::stage::{Stage, eventually, on_both, price, start};
+use crate::stage::{Stage, price, start};
 
 on_both! {
 
 async fn a_row_is_sealed_within_a_second_of_its_commit(stage: Stage) {
     let running = start(&stage.audit);
     stage.tell(price(1)).await;
-    let sealed = eventually("sealed", || async {
+    let sealed = until_some("sealed", || async {
         stage.entries().await.pop().filter(|entry| entry.seq == Some(1))
     });
     tokio::time::timeout(Duration::from_secs(5), sealed).await.unwrap();
@@ -23,7 +24,7 @@ async fn two_hundred_writers_at_once_make_one_chain_without_a_gap(stage: Stage) 
     let running = start(&stage.audit);
     let other = start(&stage.beside().await);
     let writers = (0..200).map(|n| {
-        let (db, audit) = (stage.db.clone(), stage.audit.clone());
+        let (db, audit) = (stage.ground.db.clone(), stage.audit.clone());
         tokio::spawn(async move {
             let tx = db.begin().await.unwrap();
             audit.record(&tx, price(n)).await.unwrap();
@@ -37,7 +38,7 @@ async fn two_hundred_writers_at_once_make_one_chain_without_a_gap(stage: Stage) 
     for done in join_all(writers).await {
         done.unwrap();
     }
-    eventually("all sealed", || async {
+    until_some("all sealed", || async {
         (stage.verify().await.rows == 160).then_some(())
     })
     .await;
@@ -73,13 +74,13 @@ async fn what_was_committed_before_a_kill_is_sealed_after_it(stage: Stage) {
     stage.pass(11);
     assert_eq!(stage.verify().await.unsealed, 5);
     let running = start(&stage.beside().await);
-    eventually("sealed", || async { (stage.verify().await.rows == 5).then_some(()) }).await;
+    until_some("sealed", || async { (stage.verify().await.rows == 5).then_some(()) }).await;
     running.crash().await;
     assert_eq!(stage.holds(5).await.unsealed, 0);
 }
 
 async fn many_rows_are_sealed_in_the_order_of_their_ids(stage: Stage) {
-    let tx = stage.db.begin().await.unwrap();
+    let tx = stage.ground.db.begin().await.unwrap();
     let many = (0..1_300).map(price).collect();
     stage.audit.record_all(&tx, many).await.unwrap();
     tx.commit().await.unwrap();

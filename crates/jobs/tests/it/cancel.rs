@@ -3,16 +3,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use souk_jobs::{JobHandler, Status};
+use souk_testkit::on_both;
 use souk_values::{JobId, Page};
 
-use crate::stage::{Counting, Stage, on_both, start, until_done, until_status};
+use crate::stage::{Counting, Stage, start, until_done, until_status};
 
 on_both! {
     async fn a_waiting_job_is_cancelled_and_never_begun(stage: Stage) {
         let jobs = stage.jobs();
         let id = stage.create(&jobs, 1).await;
         let job = jobs.cancel(id).await.unwrap().unwrap();
-        assert_eq!((job.status, job.ended_at), (Status::Cancelled, Some(stage.clock.now())));
+        assert_eq!((job.status, job.ended_at), (Status::Cancelled, Some(stage.ground.clock.now())));
 
         let work = Arc::new(Counting::new(&stage, 9));
         let handler: Arc<dyn JobHandler> = work.clone();
@@ -25,7 +26,7 @@ on_both! {
 
     async fn a_job_cancelled_before_its_time_is_never_begun(stage: Stage) {
         let jobs = stage.jobs();
-        let at = stage.clock.now() + chrono::Duration::minutes(1);
+        let at = stage.ground.clock.now() + chrono::Duration::minutes(1);
         let id = stage.create_later(&jobs, 1, Some(at)).await;
         assert_eq!(jobs.get(id).await.unwrap().unwrap().run_at, at);
         let work = Arc::new(Counting::new(&stage, 9));

@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, Statement};
 use souk_jobs::{JobHandler, Status};
+use souk_testkit::{Backend, on_both, until_some};
 use souk_values::Page;
 
-use crate::stage::{Counting, Stage, eventually, on_both, start, until_done, until_status};
+use crate::stage::{Counting, Stage, start, until_done, until_status};
 
 async fn details(stage: &Stage, id: souk_values::JobId) -> Vec<(u64, String)> {
     let page = Page::new(100, "").unwrap();
@@ -59,7 +60,7 @@ on_both! {
         until_status(&jobs, id, Status::Succeeded).await;
         // now the first one wakes up and wants to save
         slow.gate.add_permits(2);
-        eventually("the slow runner takes other work", || async {
+        until_some("the slow runner takes other work", || async {
             let other = stage.create(&jobs, 0).await;
             until_status(&jobs, other, Status::Succeeded).await;
             (slow.attempts.load(Ordering::SeqCst) > 1).then_some(())
@@ -80,7 +81,7 @@ on_both! {
         let id = stage.create(&jobs, 2).await;
         for round in 1..=6_u32 {
             let running = start(&jobs, &handler);
-            eventually("begun", || async {
+            until_some("begun", || async {
                 let job = jobs.get(id).await.unwrap().unwrap();
                 (job.attempts == round && job.status == Status::Running && job.done == 1)
                     .then_some(())
@@ -105,15 +106,15 @@ on_both! {
         until_done(&jobs, id, 1).await;
         stage.pass(29);
         let renewed = || async {
-            let row = stage.db.write().query_one_raw(Statement::from_string(
-                stage.db.write().get_database_backend(),
+            let row = stage.ground.db.write().query_one_raw(Statement::from_string(
+                stage.ground.db.write().get_database_backend(),
                 "SELECT lease_until FROM job",
             ));
             let row = row.await.unwrap().unwrap();
             let until: DateTime<Utc> = row.try_get("", "lease_until").unwrap();
-            (until == stage.clock.now() + TimeDelta::seconds(30)).then_some(())
+            (until == stage.ground.clock.now() + TimeDelta::seconds(30)).then_some(())
         };
-        eventually("the lease is renewed", renewed).await;
+        until_some("the lease is renewed", renewed).await;
         stage.jobs().cancel(id).await.unwrap();
         assert_eq!(until_status(&jobs, id, Status::Cancelled).await.attempts, 1);
         running.stop().await;
@@ -126,7 +127,7 @@ on_both! {
             let work = Arc::new(Counting::new(&stage, 0));
             let handler: Arc<dyn JobHandler> = work.clone();
             let running = start(&jobs, &handler);
-            eventually("begun", || async {
+            until_some("begun", || async {
                 (work.attempts.load(Ordering::SeqCst) == 1).then_some(())
             })
             .await;
@@ -144,7 +145,7 @@ on_both! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite_a_new_process_goes_on_without_waiting_for_the_lease() {
-    let stage = Stage::sqlite().await;
+    let stage = Stage::on(Backend::Default).await;
     let before = stage.jobs();
     let handler: Arc<dyn JobHandler> = Arc::new(Counting::new(&stage, 1));
     let running = start(&before, &handler);

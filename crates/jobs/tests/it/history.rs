@@ -2,9 +2,10 @@
 use std::sync::Arc;
 
 use souk_jobs::{ItemResult, Job, JobContext, JobError, JobHandler, Progress, Status};
+use souk_testkit::on_both;
 use souk_values::Page;
 
-use crate::stage::{Stage, on_both, start, until_status};
+use crate::stage::{Stage, start, until_status};
 
 /// Saves all results at once, some of them twice.
 struct Bulk;
@@ -78,8 +79,8 @@ on_both! {
     }
 
     async fn migrations_go_up_and_down(stage: Stage) {
-        souk_storage::roll_back(&stage.db, &[souk_jobs::migrations]).await.unwrap();
-        souk_storage::migrate(&stage.db, &[souk_jobs::migrations]).await.unwrap();
+        souk_storage::roll_back(&stage.ground.db, &[souk_jobs::migrations]).await.unwrap();
+        souk_storage::migrate(&stage.ground.db, &[souk_jobs::migrations]).await.unwrap();
         assert!(stage.jobs().list(&Page::new(0, "").unwrap()).await.unwrap().0.is_empty());
     }
 }

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use souk_jobs::{Job, JobContext, JobError, JobHandler, Jobs, Status};
+use souk_testkit::{on_both, until_some};
 use souk_values::{Clock, JobId};
 
-use crate::stage::{Counting, Stage, eventually, on_both, start, until_status};
+use crate::stage::{Counting, Stage, start, until_status};
 
 /// Comes to nothing so often.
 struct Waiting {
@@ -30,7 +31,7 @@ impl JobHandler for Waiting {
 }
 
 async fn after_attempt(jobs: &Jobs, id: JobId, attempts: u32) -> Job {
-    eventually(&format!("attempt {attempts} is over"), || async {
+    until_some(&format!("attempt {attempts} is over"), || async {
         let job = jobs.get(id).await.unwrap().unwrap();
         (job.attempts == attempts && job.status != Status::Running).then_some(job)
     })
@@ -59,14 +60,14 @@ on_both! {
 
     async fn a_job_that_waits_for_something_outside_is_put_off_as_often_as_it_wants(stage: Stage) {
         let jobs = stage.jobs();
-        let work = Arc::new(Waiting { clock: stage.clock.clone(), left: AtomicU32::new(9) });
+        let work = Arc::new(Waiting { clock: stage.ground.clock.clone(), left: AtomicU32::new(9) });
         let handler: Arc<dyn JobHandler> = work.clone();
         let running = start(&jobs, &handler);
         let id = stage.create(&jobs, 1).await;
         for attempt in 1..=9 {
             let job = after_attempt(&jobs, id, attempt).await;
             assert_eq!((job.status, job.message.as_str()), (Status::Waiting, "the shop is closed"));
-            assert_eq!(job.run_at, stage.clock.now() + chrono::TimeDelta::hours(1));
+            assert_eq!(job.run_at, stage.ground.clock.now() + chrono::TimeDelta::hours(1));
             stage.pass(3_600);
             jobs.wake();
         }
@@ -77,7 +78,7 @@ on_both! {
 
     async fn a_job_that_is_put_off_can_be_cancelled(stage: Stage) {
         let jobs = stage.jobs();
-        let work = Arc::new(Waiting { clock: stage.clock.clone(), left: AtomicU32::new(9) });
+        let work = Arc::new(Waiting { clock: stage.ground.clock.clone(), left: AtomicU32::new(9) });
         let handler: Arc<dyn JobHandler> = work.clone();
         let running = start(&jobs, &handler);
         let id = stage.create(&jobs, 1).await;

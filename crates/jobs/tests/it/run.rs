@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use souk_jobs::{JobHandler, Progress, Status};
+use souk_testkit::on_both;
 use souk_values::Page;
 
-use crate::stage::{Counting, Stage, on_both, start, until_done, until_status};
+use crate::stage::{Counting, Stage, start, until_done, until_status};
 
 on_both! {
     async fn a_job_runs_once_and_shows_its_progress(stage: Stage) {
@@ -25,7 +26,7 @@ on_both! {
 
         work.gate.add_permits(3);
         let all = until_status(&jobs, id, Status::Succeeded).await;
-        assert_eq!((all.done, all.attempts, all.ended_at), (5, 1, Some(stage.clock.now())));
+        assert_eq!((all.done, all.attempts, all.ended_at), (5, 1, Some(stage.ground.clock.now())));
         running.stop().await;
         assert_eq!(work.attempts.load(Ordering::SeqCst), 1);
         let (results, _) = jobs.results(id, &Page::new(0, "").unwrap()).await.unwrap();
@@ -51,7 +52,7 @@ on_both! {
         let jobs = stage.jobs();
         let work = Arc::new(Counting::new(&stage, 9));
         let handler: Arc<dyn JobHandler> = work.clone();
-        let at = stage.clock.now() + chrono::Duration::minutes(5);
+        let at = stage.ground.clock.now() + chrono::Duration::minutes(5);
         let later = stage.create_later(&jobs, 1, Some(at)).await;
         let now = stage.create(&jobs, 1).await;
         let running = start(&jobs, &handler);
@@ -66,7 +67,7 @@ on_both! {
     async fn two_runners_never_run_one_job_at_once(stage: Stage) {
         let jobs = stage.jobs();
         // on SQLite one process owns the file; its runners share one `Jobs`
-        let others = if stage.db.is_postgres() { stage.jobs() } else { jobs.clone() };
+        let others = if stage.ground.db.is_postgres() { stage.jobs() } else { jobs.clone() };
         let work = Arc::new(Counting::new(&stage, 1_000));
         let handler: Arc<dyn JobHandler> = work.clone();
         let mut ids = Vec::new();
@@ -136,7 +137,7 @@ on_both! {
         }
         let jobs = stage.jobs();
         let id = stage.create(&jobs, 1).await;
-        let handler: Arc<dyn JobHandler> = Arc::new(Rolls(stage.db.clone()));
+        let handler: Arc<dyn JobHandler> = Arc::new(Rolls(stage.ground.db.clone()));
         let running = start(&jobs, &handler);
         let job = until_status(&jobs, id, Status::Succeeded).await;
         assert_eq!((job.done, job.message.as_str()), (1, "kept"));

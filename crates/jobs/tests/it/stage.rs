@@ -1,79 +1,30 @@
 //! Where the tests play: a fresh database of each kind, a clock that stands, a handler that can be
 //! held between items.
 use std::collections::HashSet;
-use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::ConnectionTrait;
 use souk_jobs::{
     ItemResult, Job, JobContext, JobError, JobHandler, Jobs, NewJob, Progress, Status,
 };
-use souk_storage::{Database, DatabaseSettings, migrate};
-use souk_values::{Clock, JobId};
+use souk_storage::Database;
+use souk_testkit::{Backend, Ground, Running, until_some};
+use souk_values::JobId;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-
-/// Makes a test of each function, for SQLite and for PostgreSQL.
-macro_rules! on_both {
-    ($(async fn $name:ident($stage:ident: Stage) $body:block)+) => {$(
-        mod $name {
-            use super::*;
-
-            async fn play($stage: Stage) $body
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                play(Stage::sqlite().await).await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                play(Stage::postgres().await).await;
-            }
-        }
-    )+};
-}
-pub(crate) use on_both;
 
 pub(crate) struct Stage {
-    pub(crate) db: Database,
-    pub(crate) clock: Clock,
-    _dir: tempfile::TempDir,
+    pub(crate) ground: Ground,
 }
 
 impl Stage {
-    pub(crate) async fn sqlite() -> Self {
-        Self::open(DatabaseSettings::default()).await
-    }
-
-    pub(crate) async fn postgres() -> Self {
-        let server = std::env::var_os("SOUK_TEST_POSTGRES_URL")
-            .expect("no PostgreSQL: start with `cargo xtask test`")
-            .into_string()
-            .unwrap();
-        let name = format!("jobs_{}", Uuid::new_v4().simple());
-        let admin = sea_orm::Database::connect(&server).await.unwrap();
-        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-        admin.close().await.unwrap();
-        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-        Self::open(DatabaseSettings { url, ..Default::default() }).await
-    }
-
-    async fn open(settings: DatabaseSettings) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let db = Database::open(&settings, dir.path(), "jobs").await.unwrap();
-        migrate(&db, &[souk_jobs::migrations]).await.unwrap();
-        let noon: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
-        Self { db, clock: Clock::fixed(noon), _dir: dir }
+    pub(crate) async fn on(backend: Backend) -> Self {
+        Self { ground: Ground::new(backend, "jobs", &[souk_jobs::migrations]).await }
     }
 
     /// The jobs as a process of their own would see them.
     pub(crate) fn jobs(&self) -> Jobs {
-        Jobs::new(self.db.clone(), self.clock.clone())
+        Jobs::new(self.ground.db.clone(), self.ground.clock.clone())
     }
 
     pub(crate) async fn create(&self, jobs: &Jobs, items: u64) -> JobId {
@@ -86,7 +37,7 @@ impl Stage {
         items: u64,
         run_at: Option<DateTime<Utc>>,
     ) -> JobId {
-        let tx = self.db.begin().await.unwrap();
+        let tx = self.ground.db.begin().await.unwrap();
         let job = NewJob {
             kind: "count",
             params: serde_json::json!({ "items": items }),
@@ -100,32 +51,13 @@ impl Stage {
     }
 
     pub(crate) fn pass(&self, seconds: i64) {
-        self.clock.advance(chrono::Duration::seconds(seconds));
+        self.ground.pass(seconds);
     }
 }
 
 /// A runner in the background.
-pub(crate) struct Running {
-    pub(crate) task: JoinHandle<()>,
-    pub(crate) stop: CancellationToken,
-}
-
-impl Running {
-    /// Vanishes without a word, as a killed process does.
-    pub(crate) async fn crash(self) {
-        self.task.abort();
-        assert!(self.task.await.unwrap_err().is_cancelled());
-    }
-    pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
-    }
-}
-
 pub(crate) fn start(jobs: &Jobs, handler: &Arc<dyn JobHandler>) -> Running {
-    let stop = CancellationToken::new();
-    let run = jobs.clone().run(vec![handler.clone()], stop.clone());
-    Running { task: tokio::spawn(run), stop }
+    Running::start(|stop| jobs.clone().run(vec![handler.clone()], stop))
 }
 
 /// Counts items one by one, each in a transaction with its result and its checkpoint.
@@ -145,7 +77,7 @@ pub(crate) struct Counting {
 impl Counting {
     pub(crate) fn new(stage: &Stage, permits: usize) -> Self {
         Self {
-            db: stage.db.clone(),
+            db: stage.ground.db.clone(),
             gate: Semaphore::new(permits),
             failing: AtomicU32::new(0),
             attempts: AtomicU32::new(0),
@@ -209,23 +141,8 @@ impl JobHandler for Counting {
     }
 }
 
-/// Waits until `found` answers something; at most 20 s.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut found: impl FnMut() -> F,
-) -> T {
-    let mut ticks = tokio::time::interval(Duration::from_millis(10));
-    for _ in 0..2_000 {
-        ticks.tick().await;
-        if let Some(found) = found().await {
-            return found;
-        }
-    }
-    panic!("never happened: {what}");
-}
-
 pub(crate) async fn until_status(jobs: &Jobs, id: JobId, status: Status) -> Job {
-    eventually(&format!("{id} {status}"), || async {
+    until_some(&format!("{id} {status}"), || async {
         let job = jobs.get(id).await.unwrap().unwrap();
         (job.status == status).then_some(job)
     })
@@ -233,7 +150,7 @@ pub(crate) async fn until_status(jobs: &Jobs, id: JobId, status: Status) -> Job 
 }
 
 pub(crate) async fn until_done(jobs: &Jobs, id: JobId, done: u64) -> Job {
-    eventually(&format!("{id} at {done}"), || async {
+    until_some(&format!("{id} at {done}"), || async {
         let job = jobs.get(id).await.unwrap().unwrap();
         (job.done == done).then_some(job)
     })
