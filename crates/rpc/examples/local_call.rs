@@ -114,6 +114,7 @@ fn identity() -> (Arc<Verifier>, Arc<ServiceTokens>, String) {
         jti: "1".into(),
         fresh: now + 600,
         enrol: false,
+        key: false,
     });
     let tokens = ServiceTokens::new(b"secret", Clock::system());
     (Arc::new(Verifier::new(source, Clock::system())), Arc::new(tokens), token)

@@ -4,6 +4,7 @@ mod arrival;
 mod body;
 mod context;
 mod failure;
+mod hello;
 mod kind;
 mod method;
 mod server;

@@ -12,7 +12,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::rt::{Read, Write};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -27,6 +26,7 @@ use tower::Service;
 
 use crate::Guarded;
 use crate::arrival::{Arrival, TARGET};
+use crate::hello::{Greeted, Stream};
 use crate::tls::{Names, Tls};
 use crate::transport::HEADERS_MAX;
 
@@ -36,6 +36,8 @@ const STREAMS_MAX: u32 = 1024;
 /// Streams that were reset before they were accepted (rapid reset); callers with deadlines reset
 /// some themselves.
 const RESETS_MAX: usize = 256;
+/// Streams of one connection that we had to reset because its other end broke the protocol.
+const ERRORS_MAX: usize = 1024;
 
 /// Where calls come in.
 pub enum ServerListener {
@@ -137,9 +139,6 @@ async fn run(
     connections.shutdown().await;
 }
 
-trait Stream: Read + Write + Unpin + Send {}
-impl<T: Read + Write + Unpin + Send> Stream for T {}
-
 /// A connection that somebody has opened.
 enum Accepted {
     Open(Box<dyn Stream>),
@@ -152,7 +151,7 @@ async fn accept(listener: &ServerListener) -> io::Result<Accepted> {
         ServerListener::Tcp(listener) => {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok(Accepted::Open(Box::new(TokioIo::new(stream))))
+            Ok(Accepted::Open(Box::new(stream)))
         }
         ServerListener::Tls(listener, tls) => {
             let (stream, _) = listener.accept().await?;
@@ -161,7 +160,7 @@ async fn accept(listener: &ServerListener) -> io::Result<Accepted> {
         }
         ServerListener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;
-            Ok(Accepted::Open(Box::new(TokioIo::new(stream))))
+            Ok(Accepted::Open(Box::new(stream)))
         }
     }
 }
@@ -180,7 +179,7 @@ async fn greet(accepted: Accepted, doors: Doors, watcher: Watcher, stop: Cancell
     match greeted {
         Ok((stream, names)) => {
             let doors = Doors { names, ..doors };
-            connection(Box::new(TokioIo::new(stream)), doors, watcher).await;
+            connection(Box::new(stream), doors, watcher).await;
         }
         // load balancers only look whether the port is open
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -197,6 +196,7 @@ async fn connection(stream: Box<dyn Stream>, doors: Doors, watcher: Watcher) {
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(ERRORS_MAX)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20))
         .initial_stream_window_size(1024 * 1024)
@@ -205,6 +205,7 @@ async fn connection(stream: Box<dyn Stream>, doors: Doors, watcher: Watcher) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         doors.answer(request.map(Body::new)).map(Ok::<_, Infallible>)
     });
+    let stream = TokioIo::new(Greeted::new(stream));
     let connection = builder.serve_connection(stream, service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error, "connection ended");

@@ -23,7 +23,7 @@ use crate::arrival::{self, Arrival, Origin};
 use crate::body::{GuardedBody, Running, code_of, panicked};
 use crate::context::{self, CallContext};
 use crate::method::Method;
-use crate::{Failure, Kind};
+use crate::{Failure, Kind, timeout};
 
 const CONCURRENCY: usize = 1024;
 const HEALTH: [&str; 2] = ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"];
@@ -105,7 +105,11 @@ impl Guarded {
     }
 
     /// Runs one call; what goes wrong is a gRPC status in the answer.
-    pub(crate) async fn answer(self, arrival: Arrival, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn answer(
+        self,
+        mut arrival: Arrival,
+        request: Request<Body>,
+    ) -> Response<Body> {
         let started = Instant::now();
         let Some(method) = self.shared.methods.get(request.uri().path()).cloned() else {
             return self.shared.refuse_unlisted(&arrival, request.uri().path()).into_http();
@@ -115,6 +119,8 @@ impl Guarded {
             souk_telemetry::set_parent(&span, traceparent);
         }
         let mut running = Running::new(method.clone(), span.clone(), started);
+        // our own clients always say one
+        arrival.deadline = arrival.deadline.or_else(|| timeout::after(timeout::DEFAULT));
         let deadline = arrival.deadline;
         let admitted = self.admitted(&method, arrival, request).instrument(span);
         let outcome = match deadline {
@@ -301,6 +307,10 @@ fn refused(refusal: Refusal) -> Failure {
         Refusal::NotEnrolled => {
             let sentence = "this account needs a second factor: enrol one first";
             Failure::new(Kind::Forbidden, "second_factor_enrolment_required", sentence)
+        }
+        Refusal::NotByKey => {
+            let sentence = "an API key cannot do this, a person must";
+            Failure::new(Kind::Forbidden, "not_by_api_key", sentence)
         }
     }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue};
 
 pub(crate) const HEADER: &str = "grpc-timeout";
+/// Of a call that nobody gave a deadline.
+pub(crate) const DEFAULT: Duration = Duration::from_secs(10);
 
 /// A header that cannot be read sets no deadline, as in tonic.
 pub(crate) fn take(headers: &mut HeaderMap) -> Option<Duration> {

@@ -22,8 +22,6 @@ use crate::stack::late;
 use crate::tls::Connector;
 use crate::{Failure, Guarded, Kind, Tls, timeout};
 
-/// Of a call that nobody gave a deadline.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 /// Statuses with details travel in headers.
@@ -120,7 +118,7 @@ impl Transport {
             token: of_context(|c| &c.token).or(token),
             request_id: of_context(|c| &c.request_id).or(request_id),
             client: of_context(|c| &c.client),
-            deadline: deadline.or_else(|| timeout::after(DEFAULT_TIMEOUT)),
+            deadline: deadline.or_else(|| timeout::after(timeout::DEFAULT)),
             traceparent: None,
         }
     }

@@ -112,10 +112,15 @@ impl House {
 
     /// A fresh user's token.
     pub(crate) fn token(&self, permissions: &[Permission]) -> (UserId, String) {
+        self.token_for("souk", permissions)
+    }
+
+    /// The same for another audience.
+    pub(crate) fn token_for(&self, aud: &str, permissions: &[Permission]) -> (UserId, String) {
         let (user, now) = (UserId::new(), Clock::system().now().timestamp());
         let claims = AccessClaims {
             iss: "souk".into(),
-            aud: "souk".into(),
+            aud: aud.into(),
             sub: user.to_string(),
             sid: SessionId::new().to_string(),
             role: "some".into(),
@@ -126,6 +131,7 @@ impl House {
             jti: "1".into(),
             fresh: now + 600,
             enrol: false,
+            key: false,
         };
         (user, self.key.sign(&claims))
     }

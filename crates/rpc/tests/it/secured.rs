@@ -7,7 +7,7 @@ use std::time::Duration;
 use souk_auth::Permission;
 use souk_proto::catalog::v1::category_service_client::CategoryServiceClient;
 use souk_proto::catalog::v1::transfer_service_client::TransferServiceClient;
-use souk_proto::catalog::v1::{DeleteCategoryRequest, ExportProductsRequest};
+use souk_proto::catalog::v1::{DeleteCategoryRequest, ExportProductsRequest, LoadDemoShopRequest};
 use souk_rpc::{
     Authority, Failure, Identity, Kind, ServerListener, Tls, TlsFiles, Transport, Validity, scope,
 };
@@ -250,9 +250,47 @@ async fn s43_a_certificate_does_not_replace_the_user() {
     };
     let (_, customer) = door.house.token(&[]);
     let (writer, may) = door.house.token(&[Permission::ProductsWrite]);
-    assert_eq!(failure(delete(None).await).reason, "login_required");
+    let (_, elsewhere) = door.house.token_for("orders", &Permission::ALL);
+    let unauthenticated = |said: &str| (Kind::Unauthenticated, said.to_owned());
+    let refused = |failure: Failure| (failure.kind, failure.reason);
+    assert_eq!(refused(failure(delete(None).await)), unauthenticated("login_required"));
+    assert_eq!(refused(failure(delete(Some(&elsewhere)).await)), unauthenticated("invalid_token"));
     assert_eq!(failure(delete(Some(&customer)).await).kind, Kind::Forbidden);
     assert_eq!(known(delete(Some(&may)).await)["user"], writer.to_string());
+}
+
+#[tokio::test]
+async fn s43_a_service_calls_what_is_its_own_to_call_and_nothing_else() {
+    let registry = Registry::new();
+    let door = Door::open(registry.mutual(&["catalog"])).await;
+    let (_, admin) = door.house.token(&Permission::ALL);
+    // a method of the gateway's: each with its own certificate and token, and with claims
+    let load = async |name: &str, tls: &Tls, token: Option<&str>| {
+        let mut client = TransferServiceClient::new(door.transport(name, tls));
+        let mut request = Request::new(LoadDemoShopRequest::default());
+        for (claim, value) in [("x-user-role", "admin"), ("x-service", "gateway")] {
+            request.metadata_mut().insert(claim, value.parse().unwrap());
+        }
+        let answer = scope(context(token, "r"), client.load_demo_shop(request)).await;
+        answer.map_err(Failure::from)
+    };
+    for name in ["analytics", "notifier", "orders"] {
+        let tls = registry.mutual(&[name]);
+        for token in [None, Some(admin.as_str())] {
+            let refused = load(name, &tls, token).await.unwrap_err();
+            let said = (refused.kind, refused.reason.as_str());
+            assert_eq!(said, (Kind::Forbidden, "forbidden"), "{name}");
+        }
+        // nor does it write, for a user that it has not or one that it has: users come through the
+        // gateway
+        let mut client = CategoryServiceClient::new(door.transport(name, &tls));
+        for token in [None, Some(admin.as_str())] {
+            let write = client.delete_category(DeleteCategoryRequest::default());
+            let refused = failure(scope(context(token, "r"), write).await);
+            assert_eq!((refused.kind, refused.reason.as_str()), (Kind::Forbidden, "forbidden"));
+        }
+    }
+    assert!(load("gateway", &registry.mutual(&["gateway"]), None).await.is_ok());
 }
 
 #[tokio::test]
