@@ -16,25 +16,29 @@ use crate::app::App;
 use crate::app::stock::Storeroom;
 use crate::error::Error;
 
-/// The gateway for everybody, neighbours for themselves.
-const READERS: Rule = Rule::Service(&["gateway", "notifier", "orders"]);
+/// The gateway for everybody.
+const GATEWAY: Rule = Rule::Service(&["gateway"]);
+/// And orders for what is bought.
+const BUYERS: Rule = Rule::Service(&["gateway", "orders"]);
+/// And the notifier for what a newsletter shows.
+const LISTERS: Rule = Rule::Service(&["gateway", "notifier"]);
 const WRITERS: Rule = Rule::Permission(Permission::ProductsWrite);
 /// Who reserves and sells.
 const ORDERS: Rule = Rule::Service(&["orders"]);
 const STOCK_READERS: Rule = Rule::Permission(Permission::StockRead);
 
 const METHODS: MethodTable = &[
-    ("/souk.catalog.v1.ProductService/GetProduct", READERS),
-    ("/souk.catalog.v1.ProductService/GetProducts", READERS),
-    ("/souk.catalog.v1.ProductService/ListProducts", READERS),
-    ("/souk.catalog.v1.ProductService/GetImage", READERS),
+    ("/souk.catalog.v1.ProductService/GetProduct", BUYERS),
+    ("/souk.catalog.v1.ProductService/GetProducts", BUYERS),
+    ("/souk.catalog.v1.ProductService/ListProducts", LISTERS),
+    ("/souk.catalog.v1.ProductService/GetImage", GATEWAY),
     ("/souk.catalog.v1.ProductService/CreateProduct", WRITERS),
     ("/souk.catalog.v1.ProductService/UpdateProduct", WRITERS),
     ("/souk.catalog.v1.ProductService/DeleteProduct", WRITERS),
     ("/souk.catalog.v1.ProductService/RestoreProduct", WRITERS),
     ("/souk.catalog.v1.ProductService/WriteProducts", WRITERS),
     ("/souk.catalog.v1.ProductService/AddImage", WRITERS),
-    ("/souk.catalog.v1.CategoryService/ListCategories", READERS),
+    ("/souk.catalog.v1.CategoryService/ListCategories", GATEWAY),
     ("/souk.catalog.v1.CategoryService/CreateCategory", WRITERS),
     ("/souk.catalog.v1.CategoryService/DeleteCategory", WRITERS),
     ("/souk.catalog.v1.TransferService/ImportProducts", WRITERS),

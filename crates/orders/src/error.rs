@@ -49,6 +49,8 @@ pub(crate) enum Error {
     KeyRaced,
     #[error("the signature is not the provider's")]
     BadSignature,
+    #[error("give your second factor again, then repeat this within five minutes")]
+    SecondFactorNeeded,
     /// A neighbour said no, or is away: passed on.
     #[error("{0}")]
     Neighbour(#[from] Failure),
@@ -81,6 +83,7 @@ impl Error {
             | Self::RefundTooLarge { .. }
             | Self::Conflict(..)
             | Self::KeyRaced => Kind::Conflict,
+            Self::SecondFactorNeeded => Kind::Forbidden,
             Self::StaleVersion { .. } => Kind::Stale,
             Self::Neighbour(failure) => failure.kind,
             Self::ProviderAway => Kind::Unavailable,
@@ -120,6 +123,7 @@ impl Error {
             Self::KeyReused => "idempotency_key_reused",
             Self::KeyRaced => "idempotency_key_in_flight",
             Self::BadSignature => "bad_signature",
+            Self::SecondFactorNeeded => "second_factor_needed",
             Self::Neighbour(failure) => &failure.reason,
             Self::ProviderAway => "payment_provider_away",
             Self::Storage(_) | Self::Broken(_) => "internal",

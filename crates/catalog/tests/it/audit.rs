@@ -170,14 +170,22 @@ async fn a_call_that_may_not_be_is_an_entry(shop: &Shop) {
 
 async fn the_address_is_believed_of_the_gateway_only(shop: &Shop) {
     let (token, _) = shop.token(ADMIN);
-    for (name, believed) in [("gateway", true), ("notifier", false)] {
-        let mut client = products(shop.neighbor(name));
+    let create = |name: &'static str| {
+        let (mut client, token) = (products(shop.neighbor(name)), token.clone());
         let fields = Some(named(name, "1"));
         let request = CreateProductRequest { fields, ..CreateProductRequest::default() };
-        asked(&token, client.create_product(request)).await.unwrap();
-        let entry = entries(shop).await.remove(0);
-        assert_eq!((entry.via.as_str(), entry.address.is_some()), (name, believed));
-    }
+        async move { asked(&token, client.create_product(request)).await }
+    };
+    create("gateway").await.unwrap();
+    let entry = entries(shop).await.remove(0);
+    assert_eq!((entry.via.as_str(), entry.address.is_some()), ("gateway", true));
+    // another service brings nobody, and says nothing about where they are
+    assert_eq!(refusal(create("notifier").await).0, Kind::Forbidden);
+    let entry = eventually("told", || async {
+        entries(shop).await.into_iter().find(|entry| entry.via == "notifier")
+    })
+    .await;
+    assert_eq!((entry.action.as_str(), entry.address), ("rpc.refused", None));
 }
 
 async fn the_audit_is_read_with_its_permission_and_verified_by_the_operator(shop: &Shop) {

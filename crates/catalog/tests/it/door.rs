@@ -5,6 +5,8 @@ use souk_proto::catalog::v1::transfer_service_client::TransferServiceClient;
 use souk_proto::catalog::v1::{
     CreateProductRequest, GetProductRequest, ListProductsRequest, LoadDemoShopRequest,
 };
+use souk_proto::operations::v1::operations_service_client::OperationsServiceClient;
+use souk_proto::operations::v1::{CancelJobRequest, GetJobRequest, ListJobResultsRequest};
 use souk_rpc::{Failure, Kind};
 
 use crate::shop::{Shop, answer, answer_as, named, refusal};
@@ -14,6 +16,7 @@ crate::on_both! {
     a_list_shows_hidden_products_only_to_those_who_may_change_them
     only_those_with_the_permission_write
     only_the_operator_loads_the_demo_shop
+    whoever_begins_an_import_sees_and_removes_it_and_nobody_elses
 }
 
 async fn get(shop: &Shop, from: &str, token: Option<&str>, hidden: bool) -> Result<(), Failure> {
@@ -36,9 +39,9 @@ async fn hidden_products_are_for_those_who_may_change_them(shop: &Shop) {
         ("gateway", Some(&reader), true, false),
         ("gateway", Some(&writer), false, false),
         ("gateway", Some(&writer), true, true),
-        ("notifier", None, false, false),
-        ("notifier", None, true, true),
-        ("notifier", Some(&reader), true, false),
+        ("orders", None, false, false),
+        ("orders", None, true, true),
+        ("orders", Some(&reader), true, false),
     ] {
         let got = get(shop, from, token.map(String::as_str), hidden).await;
         assert_eq!(got.is_ok(), sees, "{from} hidden={hidden}: {got:?}");
@@ -96,4 +99,44 @@ async fn only_the_operator_loads_the_demo_shop(shop: &Shop) {
     let refused = answer_as(&shop.token(&["products.write"]).0, call).await;
     assert_eq!(refusal(refused).0, Kind::Forbidden);
     assert!(shop.events().await.is_empty());
+}
+
+async fn whoever_begins_an_import_sees_and_removes_it_and_nobody_elses(shop: &Shop) {
+    let (writer, id) = shop.token(&["products.write"]);
+    let (other, _) = shop.token(&["products.write"]);
+    let (seller, _) = shop.token(&["stock.read", "stats.read"]);
+    let (watcher, _) = shop.token(&["operations.read"]);
+    let job = shop.upload_as(&writer, b"sku,name,price\nA,Lamp,1\n").await.unwrap();
+    assert_eq!(shop.ended(&job).await.created_by, id);
+    let operations = || OperationsServiceClient::new(shop.neighbor("gateway"));
+    let get = |token: String| {
+        let (mut client, request) = (operations(), GetJobRequest { id: job.clone() });
+        async move { answer_as(&token, client.get_job(request)).await }
+    };
+    let results = |token: String| {
+        let request = ListJobResultsRequest { id: job.clone(), page: None };
+        let mut client = operations();
+        async move { answer_as(&token, client.list_job_results(request)).await }
+    };
+    let remove = |token: String| {
+        let (mut client, request) = (operations(), CancelJobRequest { id: job.clone() });
+        async move { answer_as(&token, client.cancel_job(request)).await }
+    };
+    let missing = (Kind::NotFound, "job_not_found".to_owned());
+    for stranger in [&other, &seller] {
+        let expected = if *stranger == other {
+            missing.clone()
+        } else {
+            (Kind::Forbidden, "forbidden".into())
+        };
+        assert_eq!(refusal(get(stranger.clone()).await), expected);
+        assert_eq!(refusal(results(stranger.clone()).await), expected);
+        assert_eq!(refusal(remove(stranger.clone()).await), expected);
+    }
+    assert_eq!(get(watcher.clone()).await.unwrap().status, "succeeded");
+    assert_eq!(refusal(remove(watcher).await), missing, "seeing is not ending");
+    assert_eq!(get(writer.clone()).await.unwrap().status, "succeeded");
+    assert!(results(writer.clone()).await.is_ok());
+    assert!(remove(writer.clone()).await.is_ok());
+    assert_eq!(refusal(get(writer).await), missing);
 }

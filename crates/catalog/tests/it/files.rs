@@ -11,7 +11,7 @@ use souk_proto::operations::v1::{GetJobRequest, Job, JobResult, ListJobResultsRe
 use souk_proto::types::v1::PageRequest;
 use souk_rpc::Failure;
 
-use crate::shop::{Shop, answer, eventually};
+use crate::shop::{Shop, answer, answer_as, eventually};
 
 impl Shop {
     /// Stores a file for import; answers the job's id.
@@ -27,6 +27,15 @@ impl Shop {
             futures::stream::iter(parts).map(|part| ImportProductsRequest { part: Some(part) });
         let mut client = TransferServiceClient::new(self.operator());
         Ok(answer(client.import_products(stream)).await?.job_id)
+    }
+
+    /// The same by somebody who is logged in.
+    pub(crate) async fn upload_as(&self, token: &str, file: &[u8]) -> Result<String, Failure> {
+        let parts = [Part::Options(ImportOptions::default()), Part::Chunk(file.to_vec())];
+        let stream =
+            futures::stream::iter(parts).map(|part| ImportProductsRequest { part: Some(part) });
+        let mut client = TransferServiceClient::new(self.neighbor("gateway"));
+        Ok(answer_as(token, client.import_products(stream)).await?.job_id)
     }
 
     /// Imports a file to its end.

@@ -40,6 +40,7 @@ pub enum Kind {
     /// All that names the reader will be erased.
     ErasureRequested,
     ErasureCancelled,
+    /// The last one: it ends the list of all.
     Test,
 }
 
@@ -54,7 +55,7 @@ pub enum Secret {
 }
 
 impl Kind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; Self::Test as usize + 1] = [
         Self::RegistrationCode,
         Self::Welcome,
         Self::AddressInUse,

@@ -11,6 +11,7 @@ mod ledger;
 mod neighbor;
 mod newsletter;
 mod notice;
+mod odd_answer;
 mod order;
 mod personal;
 mod preference;

@@ -3,6 +3,7 @@ mod convert;
 mod staff;
 
 use prost::Message;
+use souk_audit::NewEntry;
 use souk_auth::{Caller, Permission};
 use souk_proto::orders::v1::order_service_server::{OrderService, OrderServiceServer};
 use souk_proto::orders::v1::{
@@ -84,6 +85,10 @@ impl OrderService for Orders {
         let GetOrderRequest { id, as_staff } = request.into_inner();
         let as_staff = as_staff && caller.may(Permission::OrdersRead);
         let found = self.visible(&caller, &id, as_staff).await?;
+        if as_staff && user(&caller) != Some(found.user_id) {
+            // who looked at whose address and purchases
+            self.app.audit.note_some(NewEntry::new("order.read", format!("order/{}", found.id)));
+        }
         self.answer(found, as_staff).await
     }
 
@@ -125,8 +130,11 @@ impl OrderService for Orders {
         let reason = request.reason.trim().to_owned();
         check_text(&reason, REASON_MAX).map_err(|must| Error::field("reason", must))?;
         let found = self.visible(&caller, &request.id, as_staff).await?;
+        // a buyer takes back what they bought; staff give money back as with a refund
+        let may_refund = !as_staff || caller.is_fresh(self.app.clock.now().timestamp());
         let wish = CancelWish { actor: caller.actor(), reason };
-        let after = order::cancel(&self.app, found.id, wish, request.expected_version).await?;
+        let expected = request.expected_version;
+        let after = order::cancel(&self.app, found.id, wish, expected, may_refund).await?;
         self.answer(after, as_staff).await
     }
 
@@ -179,7 +187,8 @@ impl OrderService for Orders {
 }
 
 impl Orders {
-    /// The order, if it is the caller's or the caller is staff; else it does not exist.
+    /// The order, if it is the caller's or the caller is staff; else it does not exist. What is its
+    /// buyer's own is no program's of theirs.
     async fn visible(
         &self,
         caller: &Caller,
@@ -187,7 +196,8 @@ impl Orders {
         as_staff: bool,
     ) -> Result<domain::order::Order, Error> {
         let found = store::order::find_by_key(store::order::fresh(&self.app.db), key).await?;
-        let own = |order: &domain::order::Order| user(caller) == Some(order.user_id);
+        let buyer = caller.user.as_ref().filter(|user| !user.by_key).map(|user| user.id);
+        let own = |order: &domain::order::Order| buyer == Some(order.user_id);
         found.filter(|order| as_staff || own(order)).ok_or(Error::OrderNotFound)
     }
 

@@ -1,4 +1,5 @@
 //! `PaymentService`.
+use prost::Message;
 use souk_proto::orders::v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use souk_proto::orders::v1::{
     CompleteActionRequest, CompleteActionResponse, CreatePaymentMethodRequest,
@@ -6,12 +7,13 @@ use souk_proto::orders::v1::{
     ListPaymentMethodsRequest, ListPaymentMethodsResponse, PaymentMethod, ReceiveWebhookRequest,
     ReceiveWebhookResponse,
 };
+use souk_rpc::Failure;
 use souk_values::UserId;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
-use crate::app::payment::card::{self, Typed};
+use crate::app::payment::card::{self, Encode, Typed};
 use crate::app::payment::{complete, receive};
 use crate::domain::payment;
 use crate::domain::payment::book::Card;
@@ -21,6 +23,9 @@ use crate::store;
 pub(super) fn add(routes: Routes, app: &App) -> Routes {
     routes.add_service(PaymentServiceServer::new(Payments { app: app.clone() }))
 }
+
+/// How the answer to a new card is kept.
+const ENCODE: Encode = |card| method(card.clone()).encode_to_vec();
 
 struct Payments {
     app: App,
@@ -39,10 +44,12 @@ impl PaymentService for Payments {
         request: Request<CreatePaymentMethodRequest>,
     ) -> Result<Response<PaymentMethod>, Status> {
         let user = user(&request)?;
-        let CreatePaymentMethodRequest { number, exp_month, exp_year, cvc } = request.into_inner();
+        let CreatePaymentMethodRequest { number, exp_month, exp_year, cvc, idempotency_key } =
+            request.into_inner();
         let typed = Typed { number, exp_month, exp_year, cvc };
-        let card = card::create(&self.app, user, typed).await?;
-        Ok(Response::new(method(card)))
+        let kept = card::create(&self.app, user, typed, idempotency_key, ENCODE).await?;
+        let kept = PaymentMethod::decode(kept.as_slice()).map_err(|e| Failure::internal(&e))?;
+        Ok(Response::new(kept))
     }
 
     async fn list_payment_methods(

@@ -2,6 +2,7 @@
 mod change;
 mod guest;
 mod house;
+mod lost;
 
 use futures::future::join_all;
 use souk_rpc::Kind;

@@ -17,6 +17,7 @@ stage::on_both! {
     a_declined_payment_leaves_stock_and_cart_as_before
     the_last_units_are_sold_once
     a_payment_that_waits_is_approved_or_cancelled
+    s36_staff_who_look_at_an_order_leave_an_entry
     a_cancelled_order_gives_everything_back
     staff_send_note_and_deliver_in_this_order_only
     lists_filter_search_and_page
@@ -301,4 +302,21 @@ async fn a_paused_owners_late_write_hits_nothing(stage: &Stage) {
         .await;
     stage.becomes(&order.id, "confirmed").await;
     assert_eq!(stage.stock(&lamp).await, 4);
+}
+
+async fn s36_staff_who_look_at_an_order_leave_an_entry(stage: &Stage) {
+    let (buyer, staff) = (Person::new(&[]), staff());
+    let lamp = stage.product("10", 5).await;
+    let order = stage.bought(&buyer, &lamp, 1).await;
+    let read = |person: &Person, as_staff| {
+        let request = pb::GetOrderRequest { id: order.number.clone(), as_staff };
+        let (mut orders, person) = (stage.orders(), person.clone());
+        async move { person.asks(orders.get_order(request)).await.unwrap() }
+    };
+    read(&buyer, false).await;
+    read(&staff, true).await;
+    let readers = stage::eventually("the look is an entry", || async {
+        Some(stage.readers(&order.id).await).filter(|readers| readers.contains(&staff.id))
+    });
+    assert!(!readers.await.contains(&buyer.id));
 }

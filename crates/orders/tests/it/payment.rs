@@ -1,5 +1,6 @@
 //! Payments as buyers, staff and providers see them.
 mod desk;
+mod odd_answer;
 mod reconciler;
 mod webhook;
 
@@ -40,6 +41,7 @@ use on_both;
 on_both! { &[];
     a_card_is_checked_and_all_that_is_wrong_is_named
     cards_belong_to_one_person
+    a_card_is_kept_once_for_its_key
     each_documented_number_does_what_it_says
     a_second_step_is_the_buyers
     foreign_and_unknown_tokens_do_not_pay
@@ -70,7 +72,13 @@ async fn a_card_is_checked_and_all_that_is_wrong_is_named(desk: &Desk) {
     }
     let create = |number: &str, exp_month, exp_year, cvc: &str| {
         let (number, cvc) = (number.to_owned(), cvc.to_owned());
-        let request = CreatePaymentMethodRequest { number, exp_month, exp_year, cvc };
+        let request = CreatePaymentMethodRequest {
+            number,
+            exp_month,
+            exp_year,
+            cvc,
+            idempotency_key: String::new(),
+        };
         let mut payments = desk.payments();
         let ada = &ada;
         async move {
@@ -137,6 +145,33 @@ async fn cards_belong_to_one_person(desk: &Desk) {
     missing(delete(&ada, &first.token).await);
     missing(delete(&ada, "").await);
     assert_eq!(list(&ada).await, [second]);
+}
+
+async fn a_card_is_kept_once_for_its_key(desk: &Desk) {
+    let (ada, bob) = (desk.person(&[]), desk.person(&[]));
+    let (visa, mastercard) = ("4242424242424242", "5555555555554444");
+    let at_once = futures::future::join_all((0..20).map(|_| desk.card_once(&ada, visa, "k"))).await;
+    let mut answers: Vec<_> = at_once.into_iter().map(Result::unwrap).collect();
+    // written in another way, the same card
+    answers.push(desk.card_once(&ada, "4242 4242 4242 4242", "k").await.unwrap());
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(desk.rows("SELECT token FROM test_card").await.len(), 1);
+    let other = desk.card_once(&ada, mastercard, "k").await.unwrap_err();
+    assert_eq!((other.kind, other.reason.as_str()), (Kind::Invalid, "idempotency_key_reused"));
+    // a key is of one person, and of one thing
+    assert_ne!(desk.card_once(&bob, visa, "k").await.unwrap().token, answers[0].token);
+    assert_ne!(desk.card_once(&ada, visa, "other").await.unwrap().token, answers[0].token);
+    // what was refused has used up no key
+    assert_eq!(
+        desk.card_once(&ada, "4242424242424241", "n").await.unwrap_err().kind,
+        Kind::Invalid
+    );
+    desk.card_once(&ada, mastercard, "n").await.unwrap();
+    assert_eq!(desk.rows("SELECT token FROM test_card").await.len(), 4);
+    // and what was answered again pays
+    let order = desk.buy_with(&ada, answers[0].token.clone()).await;
+    assert_eq!(order.outcome(), Outcome::Confirmed);
+    no_digits_in(desk.dir.path());
 }
 
 async fn each_documented_number_does_what_it_says(desk: &Desk) {

@@ -1,4 +1,6 @@
 //! Letters through Amazon SES v2. Retries are ours, so the SDK's are off.
+mod bound;
+
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -14,8 +16,16 @@ use aws_sdk_sesv2::primitives::Blob;
 use aws_sdk_sesv2::types::{Destination, EmailContent, MessageTag, RawMessage};
 use aws_smithy_http_client::{Builder, tls};
 
+use self::bound::Bound;
 use super::{Mail, MailError, Outgoing};
 use crate::config::SesSettings;
+
+/// No id of a message is longer.
+const LONGEST_ID: usize = 255;
+/// What has no name.
+const UNKNOWN: &str = "unknown";
+/// No name of an exception is longer.
+const LONGEST_NAME: usize = 64;
 
 /// One account of SES.
 pub struct Ses {
@@ -54,10 +64,11 @@ impl Ses {
         if config.region().is_none() {
             anyhow::bail!("ses.region must be set, or AWS_REGION");
         }
+        let bounded = aws_sdk_sesv2::config::Builder::from(&config).interceptor(Bound).build();
         let named = |set: &String| (!set.is_empty()).then(|| set.clone());
         let set = named(&settings.configuration_set);
         Ok(Self {
-            client: Client::new(&config),
+            client: Client::from_conf(bounded),
             newsletter_configuration_set: named(&settings.newsletter_configuration_set)
                 .or_else(|| set.clone()),
             configuration_set: set,
@@ -89,7 +100,7 @@ impl Mail for Ses {
             .send()
             .await;
         match answer {
-            Ok(answer) => Ok(answer.message_id().unwrap_or_default().to_owned()),
+            Ok(answer) => named(answer.message_id()),
             Err(error) => Err(what(&error)),
         }
     }
@@ -97,6 +108,15 @@ impl Mail for Ses {
     fn rate(&self) -> Option<u32> {
         Some(self.rate)
     }
+}
+
+/// A letter without an id cannot be found again at SES: who knows whether it was taken.
+fn named(id: Option<&str>) -> Result<String, MailError> {
+    let plain = |id: &&str| {
+        (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
+    };
+    let odd = || MailError::Unknown("an answer without the id of a message".to_owned());
+    id.filter(plain).map(str::to_owned).ok_or_else(odd)
 }
 
 fn what(error: &SdkError<SendEmailError>) -> MailError {
@@ -116,7 +136,7 @@ fn what(error: &SdkError<SendEmailError>) -> MailError {
         }
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            refusal(status, error.code().unwrap_or("unknown"))
+            refusal(status, error.code().unwrap_or(UNKNOWN))
         }
         _ => MailError::Unknown("the answer cannot be read".to_owned()),
     }
@@ -125,6 +145,9 @@ fn what(error: &SdkError<SendEmailError>) -> MailError {
 /// What SES means: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>.
 /// Its sentences hold addresses, so only its code is told.
 fn refusal(status: u16, code: &str) -> MailError {
+    // somebody between us and SES says such things, too: no letter is given up for that
+    let is_name = code.len() <= LONGEST_NAME && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    let code = if is_name { code } else { UNKNOWN };
     let text = format!("SES answered {status} {code}");
     match code {
         "TooManyRequestsException"
@@ -137,9 +160,10 @@ fn refusal(status: u16, code: &str) -> MailError {
         | "MailFromDomainNotVerifiedException"
         | "NotFoundException" => MailError::Blocked(text),
         _ => match status {
+            200..=299 => MailError::Unknown("the answer cannot be read".to_owned()),
             429 => MailError::Throttled(text),
             401 | 403 | 404 => MailError::Blocked(text),
-            400..=499 => MailError::Refused(text),
+            400..=499 if code != UNKNOWN => MailError::Refused(text),
             _ => MailError::Failed(text),
         },
     }
@@ -184,6 +208,12 @@ mod tests {
             (403, "InvalidClientTokenId", "Blocked"),
             (500, "InternalFailure", "Failed"),
             (503, "ServiceUnavailable", "Failed"),
+            // not SES's own words
+            (400, "unknown", "Failed"),
+            (413, "unknown", "Failed"),
+            (302, "unknown", "Failed"),
+            (400, "<html>", "Failed"),
+            (200, "unknown", "Unknown"),
         ];
         for (status, code, expected) in cases {
             let meaning = format!("{:?}", refusal(status, code));

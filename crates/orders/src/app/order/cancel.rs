@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::refund;
 use crate::app::App;
 use crate::domain::order::refund::Wish;
-use crate::domain::order::{CancelWish, Cancelling, Order, cancelling};
+use crate::domain::order::{CancelWish, Cancelling, Order, State, cancelling};
 use crate::error::Error;
 use crate::store::order::Step;
 use crate::store::order::history::{self, Entry};
@@ -18,18 +18,22 @@ use crate::store::{self};
 const WAIT: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Cancels an order. Asking twice is asking once.
+/// Cancels an order. Asking twice is asking once. `may_refund`: also when money must go back.
 pub(crate) async fn cancel(
     app: &App,
     id: OrderId,
     wish: CancelWish,
     expected: Option<u64>,
+    may_refund: bool,
 ) -> Result<Order, Error> {
     let now = app.clock.now();
     let tx = app.db.begin().await?;
     let held = store::order::find_for_update(&tx, id).await?;
     let order = held.ok_or(Error::OrderNotFound)?;
     super::fulfil::require_version(&order, expected)?;
+    if !may_refund && matches!(order.state, State::Capturing | State::Confirmed) {
+        return Err(Error::SecondFactorNeeded);
+    }
     match cancelling(order.state) {
         None => {
             return Err(Error::WrongState {

@@ -1,15 +1,22 @@
 //! Cards of the test provider.
 use chrono::Datelike;
+use sha2::{Digest, Sha256};
 use souk_rpc::Violation;
 use souk_values::UserId;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::app::order::{Once, Trace};
 use crate::clients::payment::TestProvider;
 use crate::domain::card::looks_like_card;
 use crate::domain::payment::book::{Behaviour, Card, has_expired};
 use crate::domain::payment::number::CardNumber;
 use crate::error::Error;
+use crate::store::answer::{self, Claim};
+use crate::store::order::fresh;
+
+/// Turns a card into the bytes that are kept for its key.
+pub(crate) type Encode = fn(&Card) -> Vec<u8>;
 
 /// Cards are good for years, not for decades.
 const LONGEST_YEARS: u32 = 30;
@@ -23,9 +30,16 @@ pub(crate) struct Typed {
     pub(crate) cvc: String,
 }
 
-/// Checks a card and keeps what may be kept of it, behind a token.
-pub(crate) async fn create(app: &App, user: UserId, typed: Typed) -> Result<Card, Error> {
-    let test = keeper(app)?;
+/// Checks a card and keeps what may be kept of it, behind a token. The same key (empty: none) with
+/// the same card gets the same bytes, and keeps nothing more.
+pub(crate) async fn create(
+    app: &App,
+    user: UserId,
+    typed: Typed,
+    key: String,
+    encode: Encode,
+) -> Result<Vec<u8>, Error> {
+    keeper(app)?;
     let now = app.clock.now();
     let mut broken = Vec::new();
     let number = CardNumber::parse(&typed.number);
@@ -61,11 +75,52 @@ pub(crate) async fn create(app: &App, user: UserId, typed: Typed) -> Result<Card
         behaviour: Behaviour::of(&number),
         created_at: now,
     };
-    if test.keep_card(&card).await? {
-        Ok(card)
-    } else {
-        Err(Error::Conflict("too_many_payment_methods", "remove a payment method first"))
+    let once = (!key.is_empty()).then(|| Once { key, fingerprint: fingerprint(&card) });
+    if let Some(answer) = repeated(app, user, once.as_ref()).await? {
+        return Ok(answer);
     }
+    let answer = encode(&card);
+    let tx = app.db.begin().await?;
+    if let Some(Once { key, fingerprint }) = &once {
+        let claim = Claim {
+            user_id: user,
+            key: key.clone(),
+            fingerprint: fingerprint.clone(),
+            order_id: None,
+            trace_id: Trace::current().id,
+        };
+        if answer::claim(&tx, &[claim], now).await? != [true] {
+            drop(tx);
+            // its twin was faster, and has committed
+            return repeated(app, user, once.as_ref()).await?.ok_or(Error::KeyRaced);
+        }
+        answer::settle(&tx, user, key, answer.clone()).await?;
+    }
+    if !TestProvider::keep_card(&tx, &card).await? {
+        return Err(Error::Conflict("too_many_payment_methods", "remove a payment method first"));
+    }
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// What the key was answered before.
+async fn repeated(app: &App, user: UserId, once: Option<&Once>) -> Result<Option<Vec<u8>>, Error> {
+    let Some(once) = once else { return Ok(None) };
+    let found = answer::find(fresh(&app.db), user, &once.key, app.clock.now()).await?;
+    let Some(kept) = found else { return Ok(None) };
+    if kept.fingerprint != once.fingerprint {
+        return Err(Error::KeyReused);
+    }
+    kept.answer.map(Some).ok_or(Error::KeyRaced)
+}
+
+/// What a request is known by: only what is kept of a card anyway. A hash of its number would be the
+/// number to whoever tries them all.
+fn fingerprint(card: &Card) -> Vec<u8> {
+    let Card { brand, last4, exp_month, exp_year, behaviour, .. } = card;
+    let behaviour = behaviour.as_str();
+    let facts = format!("payment method\n{brand}\n{last4}\n{exp_month}\n{exp_year}\n{behaviour}");
+    Sha256::digest(facts).to_vec()
 }
 
 /// A card's token: random, and never one that would be taken for a card number where it is used.

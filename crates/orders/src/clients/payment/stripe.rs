@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use souk_service::Secret;
 
-use self::intent::{Charge, Intent, Page};
+use self::intent::{Charge, Intent, Page, Refund};
 use self::wire::{Fault, Form, Wire};
 use super::{Provider, signature};
 use crate::config::StripeConfig;
@@ -18,6 +18,8 @@ use crate::domain::payment::{Authorise, Hint, ProviderError, ProviderPayment, St
 
 /// The most that Stripe gives at once.
 const PAGE: &str = "100";
+/// Pages in a row with nothing of ours, after which a list is no list.
+const STRANGERS: usize = 1_000;
 /// What is shown in full inside of an intent.
 const EXPAND: [(&str, &str); 2] = [("expand[]", "latest_charge"), ("expand[]", "payment_method")];
 
@@ -75,7 +77,7 @@ impl Stripe {
         }
         let path = format!("/v1/payment_intents/{reference}");
         match self.wire.get::<Intent>(&path, &EXPAND).await {
-            Ok(intent) => Ok(Some(intent)),
+            Ok(intent) => intent.of(reference).map(Some),
             Err(Fault::Refused { status: 404, .. }) => Ok(None),
             Err(fault) => Err(fault.into()),
         }
@@ -101,7 +103,7 @@ impl Stripe {
         let path = format!("/v1/payment_intents/{reference}/{step}");
         let form = Form::new().all(&EXPAND);
         match self.wire.post::<Intent>(&path, form, key).await {
-            Ok(intent) => intent.fact(),
+            Ok(intent) => intent.of(reference)?.fact(),
             Err(Fault::Refused { code, .. } | Fault::Declined { code, .. }) => {
                 let fact = self.fact(reference).await?;
                 if fact.state == wanted { Ok(fact) } else { Err(ProviderError::Refused { code }) }
@@ -118,15 +120,19 @@ impl Stripe {
         intent: Option<String>,
         charge: Option<String>,
     ) -> Result<ProviderPayment, ProviderError> {
-        let mut reference = intent;
+        let mut reference = intent.filter(|id| is_id(id));
         if let (None, Some(charge)) = (&reference, charge.filter(|id| is_id(id))) {
             let charge = self.wire.get::<Charge>(&format!("/v1/charges/{charge}"), &[]).await;
             reference = charge.map_err(ProviderError::from)?.payment_intent;
+            reference = reference.filter(|id| is_id(id));
         }
         let known = match &reference {
             Some(reference) => self.find(reference).await?,
             None => None,
         };
+        if known.as_ref().is_some_and(|f| matches!(f.state, State::Authorised | State::Captured)) {
+            return Err(ProviderError::Unknown("a decline of a payment that was taken".to_owned()));
+        }
         let fact = known.unwrap_or_else(|| ProviderPayment {
             reference: reference.unwrap_or_default(),
             order_id: ask.order_id.clone(),
@@ -216,8 +222,14 @@ impl Provider for Stripe {
             .add("payment_intent", reference)
             .add("amount", &amount.to_string())
             .add("metadata[order_id]", &fact.order_id);
-        self.wire.post::<serde::de::IgnoredAny>("/v1/refunds", form, key).await?;
-        self.fact(reference).await
+        self.wire.post::<Refund>("/v1/refunds", form, key).await?.is_of(reference, amount)?;
+        let after = self.fact(reference).await?;
+        if after.refunded < minor {
+            return Err(ProviderError::Unknown(
+                "a refund that its payment does not show".to_owned(),
+            ));
+        }
+        Ok(after)
     }
 
     async fn find(&self, reference: &str) -> Result<Option<ProviderPayment>, ProviderError> {
@@ -235,7 +247,7 @@ impl Provider for Stripe {
         cursor: Option<&str>,
     ) -> Result<Vec<ProviderPayment>, ProviderError> {
         let mut cursor = cursor.map(str::to_owned);
-        loop {
+        for _ in 0..STRANGERS {
             let mut query = vec![
                 ("limit", PAGE),
                 ("expand[]", "data.latest_charge"),
@@ -261,6 +273,7 @@ impl Provider for Stripe {
             }
             cursor = Some(next);
         }
+        Err(ProviderError::Unknown("a list without end".to_owned()))
     }
 
     fn read_webhook(

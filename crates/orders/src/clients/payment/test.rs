@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use souk_events::crash;
-use souk_storage::{Database, DbErr, Group};
+use souk_storage::{Database, DbErr, Group, Tx};
 use souk_values::Clock;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
@@ -109,12 +109,10 @@ impl TestProvider {
         self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a card behind a token; false: this person has too many.
-    pub(crate) async fn keep_card(&self, card: &Card) -> Result<bool, DbErr> {
-        let tx = self.inner.db.begin().await?;
-        let kept = test_book::insert_card(&tx, card).await?;
-        tx.commit().await?;
-        Ok(kept)
+    /// Keeps a card behind a token; false: this person has too many. Its books are in the database
+    /// of orders.
+    pub(crate) async fn keep_card(tx: &Tx, card: &Card) -> Result<bool, DbErr> {
+        test_book::insert_card(tx, card).await
     }
 
     /// The cards of a person, newest first.

@@ -8,6 +8,7 @@ stage::on_both! {
     a_refund_of_lines_costs_their_share_and_returns_them
     refunds_that_race_never_exceed_what_was_paid
     a_refund_and_a_cancellation_at_once_give_the_money_back_once
+    staff_give_money_back_with_a_fresh_second_factor_only
 }
 
 async fn a_refund_of_lines_costs_their_share_and_returns_them(stage: &Stage) {
@@ -110,4 +111,33 @@ async fn statements(stage: &Stage, buyer: &Person) -> i64 {
         assert!(!list.unwrap().items.is_empty());
     }
     count().await - before
+}
+
+/// Cancelling is no way around it.
+async fn staff_give_money_back_with_a_fresh_second_factor_only(stage: &Stage) {
+    let (buyer, staff) = (Person::new(&[]), Person::stale(&["orders.read", "orders.write"]));
+    let lamp = stage.product("10", 5).await;
+    let order = stage.bought(&buyer, &lamp, 1).await;
+    let needed = (Kind::Forbidden, "second_factor_needed".to_owned());
+    let all = pb::RefundOrderRequest { id: order.id.clone(), ..Default::default() };
+    assert_eq!(refusal(stage.refund(&staff, all).await), needed);
+    let cancel = |id: &str| pb::CancelOrderRequest {
+        id: id.to_owned(),
+        as_staff: true,
+        ..Default::default()
+    };
+    let refused = staff.asks(stage.orders().cancel_order(cancel(&order.id))).await;
+    assert_eq!(refusal(refused), needed);
+    assert_eq!(stage.order(&staff, &order.id).await.unwrap().status, "confirmed");
+    // no money has been taken yet
+    stage.add(&buyer, &lamp, 1).await;
+    let waiting = stage.place(&buyer, stage::SECOND_STEP, "").await.unwrap().order.unwrap();
+    let cancelled = staff.asks(stage.orders().cancel_order(cancel(&waiting.id))).await;
+    assert_eq!(cancelled.unwrap().status, "cancelled");
+    // who bought it takes it back with any token, and fresh staff do
+    let fresh = stage::staff();
+    let other = stage.bought(&buyer, &lamp, 1).await;
+    let done = fresh.asks(stage.orders().cancel_order(cancel(&other.id))).await;
+    assert_eq!(done.unwrap().status, "refunded");
+    assert_eq!(stage.cancel(&buyer, &order.id).await.unwrap().status, "refunded");
 }

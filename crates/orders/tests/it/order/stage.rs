@@ -12,8 +12,8 @@ use souk_proto::catalog::v1::{
     CreateProductRequest, GetProductRequest, ProductFields, UpdateProductRequest,
 };
 use souk_proto::events::v1::OrderChanged;
-use souk_proto::operations::v1::CheckIntegrityRequest;
 use souk_proto::operations::v1::operations_service_client::OperationsServiceClient;
+use souk_proto::operations::v1::{CheckIntegrityRequest, ListAuditRequest};
 use souk_proto::orders::v1 as pb;
 use souk_proto::orders::v1::cart_service_client::CartServiceClient;
 use souk_proto::orders::v1::order_service_client::OrderServiceClient;
@@ -125,6 +125,13 @@ impl Person {
     pub(crate) fn with_id(id: &str, permissions: &[&str]) -> Self {
         let token = people::token_of(id, &Clock::system(), permissions);
         Self { id: id.to_owned(), token }
+    }
+
+    /// Whose second factor was given too long ago.
+    pub(crate) fn stale(permissions: &[&str]) -> Self {
+        let id = UserId::new().to_string();
+        let token = people::stale_token_of(&id, &Clock::system(), permissions);
+        Self { id, token }
     }
 
     pub(crate) async fn asks<T>(
@@ -248,6 +255,7 @@ impl Stage {
             exp_month: 12,
             exp_year: 2040,
             cvc: "123".to_owned(),
+            idempotency_key: String::new(),
         };
         person.asks(self.payments().create_payment_method(request)).await.unwrap().token
     }
@@ -313,6 +321,15 @@ impl Stage {
             Some(self.order(&staff, id).await.unwrap()).filter(|order| order.status == status)
         })
         .await
+    }
+
+    /// Staff who looked at the order, as the audit knows.
+    pub(crate) async fn readers(&self, id: &str) -> Vec<String> {
+        let mut client = OperationsServiceClient::new(self.house.transport("orders").unwrap());
+        let (action, target) = ("order.read".to_owned(), format!("order/{id}"));
+        let request = ListAuditRequest { action, target, ..Default::default() };
+        let found = client.list_audit(request).await.unwrap().into_inner();
+        found.items.into_iter().map(|entry| entry.actor).collect()
     }
 
     pub(crate) async fn cancel(&self, person: &Person, id: &str) -> Result<pb::Order, Failure> {

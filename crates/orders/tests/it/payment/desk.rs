@@ -151,11 +151,22 @@ impl Desk {
         person: &Person,
         number: &str,
     ) -> Result<PaymentMethod, Failure> {
+        self.card_once(person, number, "").await
+    }
+
+    /// The same with a key.
+    pub(crate) async fn card_once(
+        &self,
+        person: &Person,
+        number: &str,
+        key: &str,
+    ) -> Result<PaymentMethod, Failure> {
         let request = CreatePaymentMethodRequest {
             number: number.to_owned(),
             exp_month: 12,
             exp_year: 2040,
             cvc: if number.starts_with("37") { "1234" } else { "123" }.to_owned(),
+            idempotency_key: key.to_owned(),
         };
         answer_as(person, self.payments().create_payment_method(request)).await
     }

@@ -4,7 +4,7 @@ use souk_testkit::stripe::{FakeStripe, SECRET_KEY, sign};
 
 use super::desk::{Desk, eventually, now_unix};
 
-fn settings(fake: &FakeStripe) -> Vec<(String, String)> {
+pub(super) fn settings(fake: &FakeStripe) -> Vec<(String, String)> {
     vec![
         ("payments.provider".to_owned(), "stripe".to_owned()),
         ("payments.timeout_ms".to_owned(), "2000".to_owned()),
@@ -42,6 +42,7 @@ macro_rules! with_stripe {
         }
     };
 }
+pub(super) use with_stripe;
 
 with_stripe! {
     an_order_is_paid_with_stripe

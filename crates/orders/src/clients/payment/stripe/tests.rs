@@ -1,5 +1,7 @@
 //! The Stripe client against localstripe, a peer that others wrote, and against a recorded fake for
 //! what localstripe lacks: idempotency keys, lost answers, webhooks.
+mod odd;
+
 use souk_service::Secret;
 use souk_testkit::stripe::{FakeStripe, SECRET_KEY};
 use souk_values::{Clock, Currency, Money, OrderId};

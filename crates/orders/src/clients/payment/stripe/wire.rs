@@ -2,7 +2,8 @@
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{RequestBuilder, header};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use souk_service::Secret;
@@ -11,6 +12,10 @@ use crate::domain::payment::ProviderError;
 
 /// The version whose answers are read here.
 const VERSION: &str = "2024-06-20";
+/// A page of a hundred payments, each in full, is a tenth of it.
+const LONGEST: usize = 8 * 1024 * 1024;
+/// No code of Stripe's is longer.
+const LONGEST_CODE: usize = 64;
 
 #[derive(Clone)]
 pub(super) struct Wire {
@@ -44,13 +49,13 @@ impl From<Fault> for ProviderError {
     }
 }
 
-#[derive(Default, Deserialize)]
+/// As Stripe writes whatever is no success.
+#[derive(Deserialize)]
 struct Problem {
-    #[serde(default)]
     error: ProblemError,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct ProblemError {
     #[serde(default)]
     code: Option<String>,
@@ -132,35 +137,70 @@ impl Wire {
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Fault> {
         let request =
             request.bearer_auth(self.secret_key.reveal()).header("stripe-version", VERSION);
-        // the address of a request may hold ids, never secrets; still nobody needs it here
-        let lost = |error: reqwest::Error| Fault::Unknown(error.without_url().to_string());
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(lost)?;
-        if status.is_success() {
-            let odd = |_| Fault::Unknown(format!("an answer of {status} that cannot be read"));
-            return serde_json::from_slice(&body).map_err(odd);
+        let is_json = says_json(response.headers());
+        let body = body(response).await?;
+        let odd = |what: &str| Fault::Unknown(format!("an answer of {status} {what}"));
+        if !is_json {
+            return Err(odd("that is not JSON"));
         }
-        let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|_| odd("that cannot be read"));
+        }
+        // somebody between us and Stripe says such things, too: who knows what became of it
+        let problem: Problem =
+            serde_json::from_slice(&body).map_err(|_| odd("that is not Stripe's"))?;
         Err(problem.error.fault(status.as_u16()))
     }
 }
 
+/// Whoever answers without end is not listened to for long.
+async fn body(mut response: Response) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(lost)? {
+        if body.len() + chunk.len() > LONGEST {
+            return Err(Fault::Unknown(format!("an answer of more than {LONGEST} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The address of a request may hold ids, never secrets; still nobody needs it here.
+fn lost(error: reqwest::Error) -> Fault {
+    Fault::Unknown(error.without_url().to_string())
+}
+
+fn says_json(headers: &HeaderMap) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = said.and_then(|said| said.split(';').next()).unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// A code as Stripe writes them, `card_declined`; it is stored, logged and shown.
+pub(super) fn code(said: Option<String>) -> Option<String> {
+    let plain = |code: &String| {
+        let of_code = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        (1..=LONGEST_CODE).contains(&code.len()) && code.bytes().all(of_code)
+    };
+    said.filter(plain)
+}
+
 impl ProblemError {
     fn fault(self, status: u16) -> Fault {
-        let code = self.decline_code.clone().or(self.code.clone());
+        let own = code(self.code);
         match status {
             402 => Fault::Declined {
-                code: code.unwrap_or_else(|| "card_declined".to_owned()),
+                code: code(self.decline_code).or(own).unwrap_or_else(|| "card_declined".to_owned()),
                 intent: self.payment_intent.map(|intent| intent.id),
                 charge: self.charge,
             },
             // 409: the key is in use at this moment; a redirect is no answer of Stripe's
             409 | 429 => Fault::Unknown(format!("status {status}")),
-            400..500 => Fault::Refused {
-                status,
-                code: self.code.unwrap_or_else(|| format!("status_{status}")),
-            },
+            400..500 => {
+                Fault::Refused { status, code: own.unwrap_or_else(|| format!("status_{status}")) }
+            }
             _ => Fault::Unknown(format!("status {status}")),
         }
     }

@@ -76,7 +76,9 @@ impl Desk {
             behaviour: Behaviour::of(&number),
             created_at: self.clock.now(),
         };
-        assert!(self.test.keep_card(&card).await.unwrap());
+        let tx = self.test.inner.db.begin().await.unwrap();
+        assert!(TestProvider::keep_card(&tx, &card).await.unwrap());
+        tx.commit().await.unwrap();
         card.token
     }
 
