@@ -25,6 +25,7 @@ mod brake;
 pub(crate) mod credential;
 pub(crate) mod data_request;
 pub(crate) mod device;
+pub(crate) mod ended_session;
 mod entry;
 pub(crate) mod event;
 pub(crate) mod first_admin;

@@ -25,6 +25,7 @@ pub use config::{
     AdminSecondFactor, Argon2Config, Brake, Config, Delays, GroupActions, PersonalData,
     Registration,
 };
+pub use domain::mail::letters;
 pub use error::Error;
 pub use grpc::{METHODS, routes};
 pub use jobs::{handlers, schedules};

@@ -11,6 +11,7 @@ pub(crate) mod block;
 pub(crate) mod brake;
 pub(crate) mod data_request;
 pub(crate) mod email_change;
+pub(crate) mod ended_session;
 pub(crate) mod idempotency;
 pub(crate) mod mail_request;
 pub(crate) mod migrations;

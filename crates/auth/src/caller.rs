@@ -20,6 +20,8 @@ pub struct User {
     pub fresh_until: i64,
     /// Must enrol a second factor before anything else.
     pub enrol_only: bool,
+    /// A program acts for them, by an API key.
+    pub by_key: bool,
 }
 
 /// The two identities of a call: the service that makes it, the person on whose behalf.

@@ -26,9 +26,22 @@ struct Entries {
 
 impl Revocations {
     pub(crate) fn revoke_session(&self, session: SessionId, now: i64) {
+        self.revoke_sessions([session], now);
+    }
+
+    /// Those that are known already cost a look each.
+    pub(crate) fn revoke_sessions(&self, sessions: impl IntoIterator<Item = SessionId>, now: i64) {
+        let mut new: Vec<SessionId> = sessions.into_iter().collect();
+        {
+            let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            new.retain(|id| !entries.sessions.contains_key(id));
+        }
+        if new.is_empty() {
+            return;
+        }
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         entries.forget(now);
-        entries.sessions.insert(session, now + REMEMBER_S);
+        entries.sessions.extend(new.into_iter().map(|id| (id, now + REMEMBER_S)));
     }
 
     pub(crate) fn revoke_user(&self, user: UserId, not_before: i64, now: i64) {
@@ -68,6 +81,16 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_is_told_again_is_not_remembered_for_longer() {
+        let revocations = Revocations::default();
+        let [one, two] = [SessionId::new(), SessionId::new()];
+        revocations.revoke_sessions([one], 0);
+        revocations.revoke_sessions([one, two], 100);
+        let until = |session| revocations.0.read().unwrap().sessions.get(&session).copied();
+        assert_eq!((until(one), until(two)), (Some(REMEMBER_S), Some(100 + REMEMBER_S)));
+    }
+
+    #[test]
     fn an_earlier_moment_does_not_weaken_a_later_one() {
         let user = User {
             id: UserId::new(),
@@ -77,6 +100,7 @@ mod tests {
             expires_at: 1000,
             fresh_until: 1000,
             enrol_only: false,
+            by_key: false,
         };
         let revocations = Revocations::default();
         revocations.revoke_user(user.id, 500, 500);

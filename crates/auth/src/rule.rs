@@ -1,7 +1,8 @@
 //! The method table: for each gRPC method, who may call it.
-use crate::{Caller, Permission};
+use crate::{Caller, Permission, User};
 
-/// Who may call one method. The operator may call every listed one.
+/// Who may call one method. The operator may call every listed one. Users come through the gateway:
+/// another service that brings one is refused, unless the rule names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Any of these services, with or without a user.
@@ -10,9 +11,15 @@ pub enum Rule {
     Permission(Permission),
     /// The same, and a second factor given a moment ago: for what moves money or power.
     Fresh(Permission),
-    /// Any user who is logged in.
+    /// A user who holds one of these: the handler asks which.
+    OneOf(&'static [Permission]),
+    /// Any user who is logged in themselves: what is their own is no program's.
     AnyUser,
-    /// Any user with a second factor given a moment ago.
+    /// The same, also brought by one of these services.
+    AnyUserBy(&'static [&'static str]),
+    /// Any user, also by an API key: the handler asks what they may.
+    AnyUserOrKey,
+    /// Any user who is logged in themselves, with a second factor given a moment ago.
     AnyUserFresh,
     /// Also one who must enrol a second factor before anything else.
     Enrolling,
@@ -37,7 +44,12 @@ pub enum Refusal {
     Stale,
     /// Somebody who must enrol a second factor first.
     NotEnrolled,
+    /// A program, by the key of somebody who may.
+    NotByKey,
 }
+
+/// Who meets people.
+const GATEWAY: &str = "gateway";
 
 impl Rule {
     /// `now` in seconds since the epoch.
@@ -49,15 +61,21 @@ impl Rule {
             return Err(Refusal::NotEnrolled);
         }
         let fresh = |()| if caller.is_fresh(now) { Ok(()) } else { Err(Refusal::Stale) };
-        let any_user = || caller.user.as_ref().map(|_| ()).ok_or(Refusal::Unauthenticated);
         let service_in =
             |names: &[&str]| caller.service.as_deref().is_some_and(|s| names.contains(&s));
-        let by_permission = |p: Permission| match &caller.user {
-            None => Err(Refusal::Unauthenticated),
-            Some(_) if caller.may(p) => Ok(()),
-            Some(_) => Err(Refusal::Forbidden),
+        let in_person = |by: &[&str]| match brought(caller, by)? {
+            user if user.by_key => Err(Refusal::NotByKey),
+            _ => Ok(()),
+        };
+        let by_permission = |p: &Permission| match brought(caller, &[])? {
+            user if user.permissions.contains(p) => Ok(()),
+            _ => Err(Refusal::Forbidden),
         };
         match self {
+            Self::OneOf(permissions) => match brought(caller, &[])? {
+                user if permissions.iter().any(|p| user.permissions.contains(p)) => Ok(()),
+                _ => Err(Refusal::Forbidden),
+            },
             Self::Service(names) if service_in(names) => Ok(()),
             Self::AnyService if caller.service.is_some() => Ok(()),
             Self::Service(_) | Self::AnyService => {
@@ -67,16 +85,27 @@ impl Rule {
                     Err(Refusal::Unauthenticated)
                 }
             }
-            Self::AnyUser | Self::Enrolling => any_user(),
-            Self::AnyUserFresh => any_user().and_then(fresh),
-            Self::Permission(p) => by_permission(*p),
-            Self::Fresh(p) => by_permission(*p).and_then(fresh),
+            Self::AnyUser | Self::Enrolling => in_person(&[]),
+            Self::AnyUserBy(names) => in_person(names),
+            Self::AnyUserOrKey => brought(caller, &[]).map(|_| ()),
+            Self::AnyUserFresh => in_person(&[]).and_then(fresh),
+            Self::Permission(p) => by_permission(p),
+            Self::Fresh(p) => by_permission(p).and_then(fresh),
             Self::PermissionOrService(_, names) if caller.user.is_none() && service_in(names) => {
                 Ok(())
             }
-            Self::PermissionOrService(p, _) => by_permission(*p),
+            Self::PermissionOrService(p, _) => by_permission(p),
         }
     }
+}
+
+/// The user, if a service brings them that may: the gateway, or one of these.
+fn brought<'a>(caller: &'a Caller, by: &[&str]) -> Result<&'a User, Refusal> {
+    let service = caller.service.as_deref().ok_or(Refusal::Unauthenticated)?;
+    if ![GATEWAY, "operator"].contains(&service) && !by.contains(&service) {
+        return Err(Refusal::Forbidden);
+    }
+    caller.user.as_deref().ok_or(Refusal::Unauthenticated)
 }
 
 #[cfg(test)]
@@ -86,7 +115,6 @@ mod tests {
     use souk_values::{SessionId, UserId};
 
     use super::*;
-    use crate::User;
 
     fn caller(service: Option<&str>, permissions: Option<&[Permission]>) -> Caller {
         let user = permissions.map(|permissions| {
@@ -98,6 +126,7 @@ mod tests {
                 expires_at: 0,
                 fresh_until: 100,
                 enrol_only: false,
+                by_key: false,
             })
         });
         Caller { service: service.map(Into::into), user }
@@ -121,7 +150,7 @@ mod tests {
             Ok(()) => 'y',
             Err(Refusal::Unauthenticated) => 'u',
             Err(Refusal::Forbidden) => 'f',
-            Err(Refusal::Stale | Refusal::NotEnrolled) => 's',
+            Err(Refusal::Stale | Refusal::NotEnrolled | Refusal::NotByKey) => 's',
         };
         callers.iter().map(letter).collect()
     }
@@ -133,11 +162,15 @@ mod tests {
             (Rule::Service(&["gateway"]), "uyfyyfy"),
             (Rule::Service(&[]), "ufffffy"),
             (Rule::AnyService, "uyyyyyy"),
-            (Rule::AnyUser, "uuuyyyy"),
-            (Rule::Permission(ProductsWrite), "uuufyfy"),
-            (Rule::Fresh(ProductsWrite), "uuufyfy"),
-            (Rule::AnyUserFresh, "uuuyyyy"),
-            (Rule::Enrolling, "uuuyyyy"),
+            (Rule::AnyUser, "uufyyfy"),
+            (Rule::Permission(ProductsWrite), "uuffyfy"),
+            (Rule::OneOf(&[Permission::UsersWrite, ProductsWrite]), "uuffyfy"),
+            (Rule::OneOf(&[Permission::UsersWrite]), "uuffffy"),
+            (Rule::Fresh(ProductsWrite), "uuffyfy"),
+            (Rule::AnyUserBy(&["notifier"]), "uuuyyyy"),
+            (Rule::AnyUserOrKey, "uufyyfy"),
+            (Rule::AnyUserFresh, "uufyyfy"),
+            (Rule::Enrolling, "uufyyfy"),
             (Rule::PermissionOrService(ProductsWrite, &["notifier"]), "uuyfyfy"),
         ] {
             assert_eq!(answers(rule), expected, "{rule:?}");
@@ -181,6 +214,52 @@ mod tests {
             assert_eq!(rule.check(&some, 0), Err(Refusal::NotEnrolled), "{rule:?}");
         }
         assert_eq!(Rule::Enrolling.check(&some, 0), Ok(()));
+    }
+
+    #[test]
+    fn s43_a_user_whom_another_service_brings_is_refused_whatever_they_may() {
+        let all = Some(Permission::ALL.as_slice());
+        for service in ["analytics", "notifier", "catalog", "accounts", "orders"] {
+            let caller = caller(Some(service), all);
+            for rule in [
+                Rule::Permission(Permission::ProductsWrite),
+                Rule::Fresh(Permission::OrdersWrite),
+                Rule::OneOf(&[Permission::OrdersWrite]),
+                Rule::PermissionOrService(Permission::NotificationsRead, &["analytics"]),
+                Rule::AnyUser,
+                Rule::AnyUserBy(&["shipping"]),
+                Rule::AnyUserOrKey,
+                Rule::AnyUserFresh,
+                Rule::Enrolling,
+            ] {
+                assert_eq!(rule.check(&caller, 0), Err(Refusal::Forbidden), "{service} {rule:?}");
+            }
+        }
+        // who says no service's name brings nobody
+        assert_eq!(Rule::AnyUser.check(&caller(None, all), 0), Err(Refusal::Unauthenticated));
+    }
+
+    #[test]
+    fn a_program_does_what_its_key_is_for_and_nothing_that_is_its_owners_own() {
+        let mut program = caller(Some("gateway"), Some(&[Permission::OrdersWrite]));
+        if let Some(user) = &mut program.user {
+            Arc::make_mut(user).by_key = true;
+        }
+        for rule in
+            [Rule::AnyUser, Rule::AnyUserBy(&["orders"]), Rule::AnyUserFresh, Rule::Enrolling]
+        {
+            assert_eq!(rule.check(&program, 0), Err(Refusal::NotByKey), "{rule:?}");
+        }
+        for rule in [
+            Rule::AnyUserOrKey,
+            Rule::Permission(Permission::OrdersWrite),
+            Rule::Fresh(Permission::OrdersWrite),
+            Rule::Service(&["gateway"]),
+        ] {
+            assert_eq!(rule.check(&program, 0), Ok(()), "{rule:?}");
+        }
+        let other = Rule::Permission(Permission::UsersWrite);
+        assert_eq!(other.check(&program, 0), Err(Refusal::Forbidden));
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct AccessClaims {
     /// The holder must enrol a second factor and may do nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub enrol: bool,
+    /// Given for an API key: a program holds it, not the person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub key: bool,
 }
 
 impl AccessClaims {
@@ -96,6 +99,7 @@ pub(crate) fn check(token: &str, key: &DecodingKey, now: i64) -> Result<Checked,
         expires_at: claims.exp,
         fresh_until: claims.fresh,
         enrol_only: claims.enrol,
+        by_key: claims.key,
     };
     Ok(Checked { user, issued_at: claims.iat })
 }

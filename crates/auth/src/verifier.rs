@@ -65,6 +65,11 @@ impl Verifier {
         self.revocations.revoke_session(session, self.now());
     }
 
+    /// The same of many at once, also of those that are revoked already.
+    pub fn revoke_sessions(&self, sessions: impl IntoIterator<Item = SessionId>) {
+        self.revocations.revoke_sessions(sessions, self.now());
+    }
+
     /// From now on no token of this user that was issued before `not_before` (seconds since the
     /// epoch) is good (password changed, role changed, account deleted).
     pub fn revoke_user(&self, user: UserId, not_before: i64) {

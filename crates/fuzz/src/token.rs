@@ -36,6 +36,7 @@ static DOOR: LazyLock<Option<Door>> = LazyLock::new(|| {
         jti: "1".to_owned(),
         fresh: NOW,
         enrol: false,
+        key: false,
     };
     let clock = Clock::fixed(DateTime::from_timestamp(NOW, 0)?);
     let runtime = Builder::new_current_thread().enable_time().build().ok()?;

@@ -32,6 +32,9 @@ pub struct Config {
     pub max_body: usize,
     /// Connections at once; more wait to be accepted.
     pub max_connections: usize,
+    /// Of one client address (/64 of IPv6); more are closed. 0: no such bound, as without
+    /// `rate_limit.enabled`.
+    pub max_connections_per_address: usize,
     /// Requests worked on at once, at most; under overload fewer.
     pub max_in_flight: usize,
     pub rate_limit: RateLimit,
@@ -105,6 +108,7 @@ impl Default for Config {
             body_timeout_s: 10,
             max_body: 1024 * 1024,
             max_connections: 10_000,
+            max_connections_per_address: 256,
             max_in_flight: 1024,
             rate_limit: RateLimit::default(),
             cors: Cors::default(),
@@ -157,6 +161,8 @@ impl Validate for Config {
         inside("body_timeout_s", self.body_timeout_s, 1, 3600)?;
         inside("max_body", self.max_body as u64, 1024, 64 * 1024 * 1024)?;
         inside("max_connections", self.max_connections as u64, 16, 1_000_000)?;
+        let of_one = self.max_connections_per_address as u64;
+        inside("max_connections_per_address", of_one, 0, 1_000_000)?;
         inside("max_in_flight", self.max_in_flight as u64, 4, 100_000)?;
         inside("view_buffer", self.view_buffer as u64, 1000, 10_000_000)?;
         inside("hot_products", self.hot_products, 100, 10_000_000)?;

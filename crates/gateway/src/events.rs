@@ -66,7 +66,7 @@ pub(crate) async fn listen(
 }
 
 /// Products are asked for anew, and what cookies and API keys are worth. Whose session ended
-/// meanwhile keeps an access token for the rest of its minutes, outside of accounts itself.
+/// meanwhile is known in a moment: see [`Revocations`](crate::revocations::Revocations).
 fn missed(hot: &Hot, exchange: &Exchange) {
     hot.flush();
     exchange.flush();
@@ -89,7 +89,7 @@ fn heard(event: &Envelope, hot: &Hot, verifier: &Verifier) {
     } else if routing_key.starts_with("accounts.session.") {
         if let Ok(ended) = event.decode::<SessionEnded>() {
             let ids = ended.session_ids.iter().filter_map(|id| id.parse().ok());
-            ids.for_each(|session| verifier.revoke_session(session));
+            verifier.revoke_sessions(ids);
         }
     } else if let Ok(change) = event.decode::<UserChanged>() {
         let ended = !change.active || change.fields.iter().any(|f| f == "role" || f == "password");
@@ -151,6 +151,7 @@ mod tests {
                 jti: Uuid::now_v7().to_string(),
                 fresh: issued_at + 600,
                 enrol: false,
+                key: false,
             })
         }
 

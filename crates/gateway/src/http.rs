@@ -3,6 +3,7 @@ pub(crate) mod body;
 pub(crate) mod client_address;
 pub(crate) mod cookie;
 pub(crate) mod cors;
+pub(crate) mod crowd;
 pub(crate) mod csrf;
 pub(crate) mod device;
 pub(crate) mod edge;
@@ -38,6 +39,7 @@ use crate::clients::Clients;
 use crate::config::Config;
 use crate::hot::Hot;
 use crate::refusals::Refusals;
+use crate::revocations::Revocations;
 use crate::views::Views;
 use crate::{api, pages};
 
@@ -49,6 +51,7 @@ pub(crate) struct Site {
     pub(crate) views: Views,
     pub(crate) viewers: Arc<viewer::Viewers>,
     pub(crate) verifier: Arc<Verifier>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) exchange: Arc<exchange::Exchange>,
     pub(crate) cookies: cookie::Cookies,

@@ -13,6 +13,7 @@ mod clients;
 mod events;
 mod hot;
 mod refusals;
+mod revocations;
 mod views;
 
 mod config;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use souk_proto::accounts::v1::ListEndedSessionsRequest;
 use souk_proto::operations::v1::operations_service_client::OperationsServiceClient;
 use souk_service::{Frame, HttpBounds, Listener, Parts, Service, serve_http};
 use souk_storage::Migrations;
@@ -41,6 +43,7 @@ use crate::http::edge::Edge;
 use crate::http::exchange::Exchange;
 use crate::http::viewer::Viewers;
 use crate::http::{Site, operator};
+use crate::revocations::Revocations;
 use crate::views::Views;
 
 /// Whom the gateway asks.
@@ -78,6 +81,7 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
         views: Views::new(config.view_buffer, frame.clock()),
         viewers: Arc::new(Viewers::new(frame.clock())),
         verifier: frame.verifier(),
+        revocations: Arc::new(Revocations::new(frame.clock(), frame.verifier())),
         blocks: Arc::new(Blocks::new(frame.clock())),
         exchange: Arc::new(Exchange::new()),
         cookies: Cookies::new(public_url),
@@ -102,7 +106,8 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
             name: "operator",
             address,
             serve: Box::new(move |socket, stop| {
-                serve_http(socket, HttpBounds::default(), move |_| router.clone(), stop).boxed()
+                let router = move |_| Some(router.clone());
+                serve_http(socket, HttpBounds::default(), router, stop).boxed()
             }),
         });
     }
@@ -118,6 +123,13 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
     let (blocks, accounts) = (site.blocks.clone(), site.clients.blocks.clone());
     let keep: souk_service::Task =
         Box::new(move |stop| async move { blocks.keep(accounts, stop).await }.boxed());
+    let (revocations, sessions) = (site.revocations.clone(), site.clients.sessions.clone());
+    let ask = move |request: ListEndedSessionsRequest| {
+        let mut sessions = sessions.clone();
+        async move { sessions.list_ended_sessions(request).await }
+    };
+    let ended: souk_service::Task =
+        Box::new(move |stop| async move { revocations.keep(ask, stop).await }.boxed());
     let accounts = OperationsServiceClient::new(frame.transport("accounts")?);
     let tell: souk_service::Task = Box::new(move |stop| refused.run(accounts, stop).boxed());
     Ok(Parts {
@@ -126,6 +138,7 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
             ("hear changes", listen),
             ("refresh hot products", refresh),
             ("keep blocked networks", keep),
+            ("learn of ended sessions", ended),
             ("tell refusals", tell),
         ],
         listeners,

@@ -20,6 +20,7 @@ mod tests {
             exp_month: 12,
             exp_year: 2040,
             cvc: "123".to_owned(),
+            idempotency_key: String::new(),
         };
         assert_eq!(format!("{request:?}"), "CreatePaymentMethodRequest(****)");
     }

@@ -51,11 +51,12 @@ impl Default for HttpBounds {
 
 /// Serves `socket` until `stop`; then accepts no more, answers what is in flight and closes idle
 /// connections.
-/// `service_for` makes the service of one connection, knowing the peer.
+/// `service_for` makes the service of one connection, knowing the peer; a connection for which it
+/// makes none is closed at once and takes no place.
 pub async fn serve_http<S, B>(
     socket: TcpListener,
     bounds: HttpBounds,
-    service_for: impl Fn(SocketAddr) -> S,
+    service_for: impl Fn(SocketAddr) -> Option<S>,
     stop: CancellationToken,
 ) where
     S: Service<Request<Lent>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -92,8 +93,8 @@ pub async fn serve_http<S, B>(
                 continue;
             }
         };
+        let Some(service) = service_for(peer) else { continue };
         let _ = stream.set_nodelay(true);
-        let service = service_for(peer);
         let turn = Turn::default();
         let connection = http.serve_connection(
             TokioIo::new(Patient::new(stream, turn.clone(), bounds)),

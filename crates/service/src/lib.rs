@@ -1,5 +1,6 @@
 //! The frame of a process: settings, lifecycle, health, and what a service may use.
 
+mod descriptors;
 mod frame;
 mod health;
 mod house;

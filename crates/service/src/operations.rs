@@ -3,7 +3,7 @@ mod audit;
 
 use chrono::{DateTime, Utc};
 use souk_audit::{Audit, NewEntry};
-use souk_auth::{MethodTable, Permission, Rule};
+use souk_auth::{Caller, MethodTable, Permission, Rule};
 use souk_events::dead_letter::{self, DeadLetterError, DeadLetters};
 use souk_events::{outbox, readable};
 use souk_jobs::{Cancelled, Jobs};
@@ -20,13 +20,21 @@ use souk_proto::operations::v1::{
 use souk_proto::types::v1::PageRequest;
 use souk_rpc::{Failure, Kind, Violation, caller};
 use souk_storage::{Database, Tx};
-use souk_values::{Cursor, Page};
+use souk_values::{Cursor, JobId, Page};
 use tonic::{Request, Response, Status};
 
 use crate::integrity::{self, Invariant};
 
 const READ: Rule = Rule::Permission(Permission::OperationsRead);
 const WRITE: Rule = Rule::Permission(Permission::OperationsWrite);
+/// Who may look at some job: at any, or at those that their own work begins (imports, group actions,
+/// newsletters).
+const JOBS: Rule = Rule::OneOf(&[
+    Permission::OperationsRead,
+    Permission::OperationsWrite,
+    Permission::ProductsWrite,
+    Permission::UsersWrite,
+]);
 /// Long looks over everything.
 const OPERATOR: Rule = Rule::Service(&["operator"]);
 
@@ -40,9 +48,9 @@ pub(crate) const METHODS: MethodTable = &[
     ("/souk.operations.v1.OperationsService/ReplayDeadLetter", WRITE),
     ("/souk.operations.v1.OperationsService/DropDeadLetter", WRITE),
     ("/souk.operations.v1.OperationsService/ListJobs", READ),
-    ("/souk.operations.v1.OperationsService/GetJob", READ),
-    ("/souk.operations.v1.OperationsService/ListJobResults", READ),
-    ("/souk.operations.v1.OperationsService/CancelJob", WRITE),
+    ("/souk.operations.v1.OperationsService/GetJob", JOBS),
+    ("/souk.operations.v1.OperationsService/ListJobResults", JOBS),
+    ("/souk.operations.v1.OperationsService/CancelJob", JOBS),
     ("/souk.operations.v1.OperationsService/ListEvents", READ),
     ("/souk.operations.v1.OperationsService/ListAudit", Rule::Permission(Permission::AuditRead)),
     ("/souk.operations.v1.OperationsService/VerifyAudit", OPERATOR),
@@ -155,23 +163,21 @@ impl OperationsService for Operations {
     }
 
     async fn get_job(&self, request: Request<GetJobRequest>) -> Result<Response<Job>, Status> {
+        let caller = caller(&request);
         let id = id(&request.into_inner().id, "job_not_found")?;
-        let found = self.jobs.get(id).await.map_err(storage_failure)?;
-        Ok(Response::new(self.job(found.ok_or_else(|| not_found("job_not_found"))?)))
+        let found = self.visible(&caller, id, Permission::OperationsRead).await?;
+        Ok(Response::new(self.job(found)))
     }
 
     async fn list_job_results(
         &self,
         request: Request<ListJobResultsRequest>,
     ) -> Result<Response<ListJobResultsResponse>, Status> {
+        let caller = caller(&request);
         let request = request.into_inner();
         let id = id(&request.id, "job_not_found")?;
         let page = page(request.page)?;
-        self.jobs
-            .get(id)
-            .await
-            .map_err(storage_failure)?
-            .ok_or_else(|| not_found("job_not_found"))?;
+        self.visible(&caller, id, Permission::OperationsRead).await?;
         let (items, next) = self.jobs.results(id, &page).await.map_err(storage_failure)?;
         let items = items
             .into_iter()
@@ -189,7 +195,9 @@ impl OperationsService for Operations {
         &self,
         request: Request<CancelJobRequest>,
     ) -> Result<Response<Job>, Status> {
+        let caller = caller(&request);
         let id = id(&request.into_inner().id, "job_not_found")?;
+        self.visible(&caller, id, Permission::OperationsWrite).await?;
         let tx = self.db.begin().await.map_err(storage_failure)?;
         let found = self.jobs.cancel_within(&tx, id).await.map_err(storage_failure)?;
         let Cancelled { job: found, removed } = found.ok_or_else(|| not_found("job_not_found"))?;
@@ -298,6 +306,18 @@ impl Operations {
             decided_by: found.decided_by.unwrap_or_default(),
             decided_at_us: us(found.decided_at),
         }
+    }
+
+    /// The job, for who holds the permission or began it; to others there is none.
+    async fn visible(
+        &self,
+        caller: &Caller,
+        id: JobId,
+        needed: Permission,
+    ) -> Result<souk_jobs::Job, Failure> {
+        let found = self.jobs.get(id).await.map_err(storage_failure)?;
+        let may = |job: &souk_jobs::Job| caller.may(needed) || job.created_by == caller.actor();
+        found.filter(may).ok_or_else(|| not_found("job_not_found"))
     }
 
     fn job(&self, job: souk_jobs::Job) -> Job {

@@ -5,6 +5,7 @@ use souk_values::UserId;
 
 use self::check::check_own;
 use super::credential::end_letters;
+use super::data_request::erasure;
 use super::event::{Kind, user};
 use super::session::{Ended, end_all};
 use super::{App, entry, password::Check};
@@ -62,7 +63,8 @@ pub(crate) async fn create(
     Ok(made)
 }
 
-/// Changes the given fields. What was so already is no change: same version, no event.
+/// Changes the given fields. What was so already is no change: same version, no event. Nobody gives
+/// themselves a password or an address here, nor takes their own power.
 pub(crate) async fn update(
     app: &App,
     caller: &Caller,
@@ -99,6 +101,7 @@ pub(crate) async fn update(
     {
         return Err(Error::LastAdmin);
     }
+    power::check_own(caller, id, &named)?;
     let now = app.clock.now();
     after.version = before.version + 1;
     after.updated_at = now;
@@ -143,6 +146,10 @@ pub(crate) async fn delete(
     let before = before.ok_or(Error::UserNotFound)?;
     check_version(&before, expected)?;
     check_power(&tx, caller, &before).await?;
+    if caller.user.as_ref().is_some_and(|user| user.id == id) {
+        erasure::check_last_admin(&tx, &before).await?;
+        return Err(Error::OwnAccount);
+    }
     let actor = caller.actor();
     let (after, ended) = switch(app, &tx, before, false, Kind::Deleted, &actor).await?;
     app.commit_all(tx, ended.events).await?;

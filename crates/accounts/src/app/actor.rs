@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 use souk_auth::{Caller, Permission};
 use souk_values::UserId;
 
 use crate::Error;
 use crate::store::account::{self, Model};
+use crate::store::block;
 use crate::store::role::{self, Roles};
 
 /// Whose name an act bears.
@@ -35,11 +37,13 @@ impl Actor {
         Some(power.iter().map(ToString::to_string).collect())
     }
 
-    /// The same later: of what they held, what they hold still.
+    /// The same later: of what they held, what they hold still. Who may not come in any more holds
+    /// nothing.
     pub(super) async fn later(
         db: &impl ConnectionTrait,
         name: &str,
         power: Option<&[String]>,
+        now: DateTime<Utc>,
     ) -> Result<Self, Error> {
         let Some(power) = power else { return Ok(Self::service(name)) };
         let held: BTreeSet<Permission> =
@@ -48,15 +52,28 @@ impl Actor {
             Ok(id) => account::find(db, id).await?.filter(|account| account.active),
             Err(_) => None,
         };
-        let now = match account {
-            Some(account) => role::all(db).await?.permissions(&account.role),
-            None => BTreeSet::new(),
+        let holds = match account {
+            Some(account) if block::of_account(db, account.id, now).await?.is_none() => {
+                role::all(db).await?.permissions(&account.role)
+            }
+            Some(_) | None => BTreeSet::new(),
         };
-        Ok(Self { name: name.to_owned(), power: Some(held.intersection(&now).copied().collect()) })
+        let power = held.intersection(&holds).copied().collect();
+        Ok(Self { name: name.to_owned(), power: Some(power) })
     }
 
     pub(super) fn is(&self, account: UserId) -> bool {
         self.name == account.to_string()
+    }
+
+    /// Whether they may act on others at all: later it is asked again.
+    pub(super) fn check_entitled(&self) -> Result<(), Error> {
+        match &self.power {
+            Some(power) if !power.contains(&Permission::UsersWrite) => {
+                Err(Error::BeyondOwnPermissions)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Nobody shuts themselves out, nor whoever holds what they do not.

@@ -6,8 +6,8 @@ use souk_rpc::Violation;
 use souk_values::{ApiKeyId, SessionId, UserId};
 
 use super::App;
-use super::event::sessions_ended;
 use super::second_factor::own;
+use super::session::tell;
 use crate::Error;
 use crate::domain::api_key as rules;
 use crate::domain::session::Reason;
@@ -97,7 +97,7 @@ pub(crate) async fn revoke(app: &App, caller: &Caller, id: ApiKeyId) -> Result<M
     if !api_key::revoke(&tx, id, now).await? {
         return Ok(key);
     }
-    let events = sessions_ended(key.account_id, &[key.session_id], Reason::Ended);
+    let events = tell(app, &tx, key.account_id, &[key.session_id], Reason::Ended).await?;
     let entry = NewEntry::new("api_key.revoked", format!("api_key/{id}"));
     app.commit(tx, (events, entry)).await?;
     app.revoke(&[key.session_id]);

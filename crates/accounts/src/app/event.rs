@@ -43,7 +43,7 @@ pub(crate) fn user(kind: Kind, account: &Model, fields: &[&str], actor: String) 
     NewEvent::new(event_type, subject, account.id.to_string(), version, &message)
 }
 
-/// Sessions of one person that ended by one change: one event for all of them. A session ends once,
+/// For [`tell`](super::session::tell): sessions of one person that ended by one change: one event for all of them. A session ends once,
 /// so that the event bears the name of its first one, and its only version is 1.
 pub(crate) fn sessions_ended(user: UserId, ids: &[SessionId], reason: Reason) -> Vec<NewEvent> {
     let told = ids.chunks(SESSIONS).filter_map(|some| some.first().map(|first| (first, some)));

@@ -150,7 +150,8 @@ pub(crate) async fn perform(
         role::lock_admins(tx).await?;
     }
     let roles = role::all(tx).await?;
-    let actor = Actor::later(tx, &order.actor, order.power.as_deref()).await?;
+    let now = app.clock.now();
+    let actor = Actor::later(tx, &order.actor, order.power.as_deref(), now).await?;
     let worker = Worker { app, action: order.action, roles, actor, cutoff };
     // one order of locks, whatever the order of the wish
     items.sort_by_key(|item| item.user);
@@ -200,6 +201,7 @@ struct Worker<'a> {
 impl Worker<'_> {
     /// `None`: there is nothing to do.
     async fn one(&self, tx: &Tx, user: UserId) -> Result<Option<Ended>, Error> {
+        self.actor.check_entitled()?;
         if self.action == Action::Block {
             return self.block(tx, user).await;
         }

@@ -1,6 +1,6 @@
 //! The threads that compute password hashes: one per core, and behind everything else that wants
 //! one. Two hundred people who log in at once wait for one another, and the shop does not wait for
-//! them.
+//! them. A crowd that could not be served in time is told so at once.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,13 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::Error;
 
 /// Who waits longer for a core is told to come again.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// For each core so many wait: a hash takes some 20 ms, so whoever came behind them would wait longer
+/// than [`PATIENCE`].
+const ROOM: usize = 100;
 
 /// How far behind others they stand, as `nice` counts it: with a core to themselves they lose
 /// nothing.
@@ -28,18 +32,27 @@ type Work = Box<dyn FnOnce() + Send>;
 pub(crate) struct Hashers {
     work: Sender<Work>,
     free: Arc<Semaphore>,
+    /// Places to wait in.
+    room: Semaphore,
+    patience: Duration,
 }
 
 impl Hashers {
     pub(crate) fn start() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self::with(cores, cores * ROOM, PATIENCE)
+    }
+
+    /// So many threads; so many wait for one, and so long.
+    pub(crate) fn with(threads: usize, room: usize, patience: Duration) -> io::Result<Self> {
         let (work, ahead) = channel();
         let ahead = Arc::new(Mutex::new(ahead));
-        for _ in 0..cores {
+        for _ in 0..threads {
             let ahead = ahead.clone();
             thread::Builder::new().name("hasher".to_owned()).spawn(move || go_on(&ahead))?;
         }
-        Ok(Self { work, free: Arc::new(Semaphore::new(cores)) })
+        let (free, room) = (Arc::new(Semaphore::new(threads)), Semaphore::new(room));
+        Ok(Self { work, free, room, patience })
     }
 
     /// Runs `work` when a thread is free.
@@ -47,8 +60,7 @@ impl Hashers {
         &self,
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let free = timeout(PATIENCE, self.free.clone().acquire_owned()).await;
-        let free = free.map_err(|_| Error::Busy)?.map_err(|e| Error::Hashing(e.into()))?;
+        let free = self.free_thread().await?;
         let (tell, told) = oneshot::channel();
         let work = move || {
             // kept by the work itself: a caller who goes away does not free a thread that still
@@ -59,6 +71,20 @@ impl Hashers {
         };
         self.work.send(Box::new(work)).map_err(|e| Error::Hashing(e.to_string().into()))?;
         told.await.map_err(|e| Error::Hashing(e.into()))?
+    }
+
+    /// Whoever comes now finds no place to wait: to be asked before anything else is done for them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.free.available_permits() == 0 && self.room.available_permits() == 0
+    }
+
+    async fn free_thread(&self) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(free) = self.free.clone().try_acquire_owned() {
+            return Ok(free);
+        }
+        let _place = self.room.try_acquire().map_err(|_| Error::Busy)?;
+        let free = timeout(self.patience, self.free.clone().acquire_owned()).await;
+        free.map_err(|_| Error::Busy)?.map_err(|e| Error::Hashing(e.into()))
     }
 }
 
@@ -86,39 +112,4 @@ fn step_back() {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use futures::future::join_all;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn no_more_run_at_once_than_there_are_cores() {
-        let hashers = Hashers::start().unwrap();
-        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let jobs = (0..100).map(|number| {
-            let (now, most) = (now.clone(), most.clone());
-            hashers.run(move || {
-                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                thread::yield_now();
-                now.fetch_sub(1, Ordering::SeqCst);
-                Ok(number)
-            })
-        });
-        let done: Vec<usize> = join_all(jobs).await.into_iter().map(Result::unwrap).collect();
-        assert_eq!(done, (0..100).collect::<Vec<_>>());
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        assert!(most.load(Ordering::SeqCst) <= cores);
-    }
-
-    #[tokio::test]
-    async fn work_that_panics_is_an_error_and_its_thread_goes_on() {
-        let hashers = Hashers::start().unwrap();
-        for _ in 0..50 {
-            let broken = hashers.run(|| -> Result<(), Error> { panic!("a bug") }).await;
-            assert!(matches!(broken, Err(Error::Hashing(_))));
-        }
-        assert_eq!(hashers.run(|| Ok(7)).await.unwrap(), 7);
-    }
-}
+mod tests;

@@ -2,14 +2,14 @@
 
 use chrono::TimeDelta;
 
-use super::App;
+use super::{App, ended_session as ends};
 use crate::Error;
 use crate::domain::brake::{FORGOTTEN_AFTER, MINUTES, minute};
 use crate::domain::newsletter::ENDED_KEPT;
 use crate::domain::second_factor::PENDING;
 use crate::store::{
-    api_key, brake, email_change, idempotency, mail_request, password_reset, registration,
-    second_factor, session, subscriber,
+    api_key, brake, email_change, ended_session, idempotency, mail_request, password_reset,
+    registration, second_factor, session, subscriber,
 };
 
 /// An ended session is kept this long, so that a stolen token is still recognised.
@@ -52,12 +52,13 @@ pub(crate) async fn forget_expired(app: &App) -> Result<u64, Error> {
     let tx = app.db.begin().await?;
     let over = now - SESSIONS_KEPT;
     let sessions = session::forget(&tx, over, over - app.limits().idle).await?;
+    let ended = ended_session::forget(&tx, ends::forgotten_before(now)).await?;
     let keys = idempotency::forget(&tx, now - idempotency::KEPT).await?;
     let brakes = brake::forget(&tx, now - FORGOTTEN_AFTER).await?;
     let brakes = brakes + brake::network::forget(&tx, minute(now) - MINUTES).await?;
     let begun = second_factor::forget(&tx, now - PENDING).await?;
     let api_keys = api_key::forget(&tx, now - API_KEYS_KEPT).await?;
     tx.commit().await?;
-    tracing::debug!(begun, api_keys, sessions, keys, brakes, "expired rows removed");
-    Ok(sessions + keys + brakes + begun + api_keys)
+    tracing::debug!(begun, api_keys, sessions, ended, keys, brakes, "expired rows removed");
+    Ok(sessions + ended + keys + brakes + begun + api_keys)
 }

@@ -6,10 +6,10 @@ use souk_values::{SessionId, UserId, fold};
 
 use super::keys::{RefreshToken, SessionSecret};
 use super::password::Check;
-use super::second_factor::{Passed, check_login};
-use super::session::{Ended, letter};
+use super::second_factor::{Passed, check_login, is_enrolled};
+use super::session::{Ended, letter, tell};
 use super::tokens::{Issued, issue};
-use super::{App, Keys, block, brake, entry, event};
+use super::{App, Keys, block, brake, entry};
 use crate::Error;
 use crate::domain::device;
 use crate::domain::session::{Reason, network};
@@ -43,6 +43,12 @@ pub(crate) struct Attempt {
 /// Opens a session. Unknown, inactive and wrong look the same and take as long.
 pub(crate) async fn login(app: &App, attempt: Attempt) -> Result<Issued, Error> {
     check(&attempt)?;
+    if app.passwords.is_full() {
+        // a crowd must cost less to send away than to serve
+        let error = Error::Busy;
+        app.audit.note_some(entry::not_logged_in(None, &error, &attempt));
+        return Err(error);
+    }
     let found = find(app, &attempt).await?;
     let subject = subject(&app.keys, &attempt, found.as_ref());
     let named = found.as_ref().map(|account| account.id);
@@ -98,6 +104,10 @@ async fn open(
     let account = account::find_for_update(&tx, seen.id).await?;
     let account = account.filter(|a| a.active && a.password_hash == seen.password_hash);
     let account = account.ok_or(Error::InvalidCredentials)?;
+    if passed == Passed::NotEnrolled && is_enrolled(&tx, account.id).await? {
+        // in the same moment
+        return Err(Error::SecondFactorRequired);
+    }
     if let Some(hash) = stronger {
         account::rehash(&tx, account.id, hash).await?;
     }
@@ -171,7 +181,7 @@ async fn make_room(
         }
     }
     let ids: Vec<SessionId> = evicted.iter().map(|session| session.id).collect();
-    let mut events = event::sessions_ended(account.id, &ids, Reason::Evicted);
+    let mut events = tell(app, tx, account.id, &ids, Reason::Evicted).await?;
     for session in evicted.iter().rev().take(LETTERS) {
         events.extend(letter(app, tx, session, Some(Reason::Evicted)).await?);
     }

@@ -22,7 +22,7 @@ const BCRYPT_COSTS: RangeInclusive<u32> = 4..=14;
 /// Makes and checks password hashes.
 pub(crate) struct Passwords {
     argon2: Argon2<'static>,
-    hashers: Hashers,
+    pub(super) hashers: Hashers,
     /// The hash that is checked when there is no account: the answer takes as long.
     nobody: String,
 }
@@ -43,6 +43,11 @@ impl Passwords {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = hash(&argon2, &random())?;
         Ok(Self { argon2, hashers: Hashers::start()?, nobody })
+    }
+
+    /// There is no place left to wait for a hash.
+    pub(crate) fn is_full(&self) -> bool {
+        self.hashers.is_full()
     }
 
     /// The PHC string of a password with a fresh salt.

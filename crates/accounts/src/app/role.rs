@@ -10,8 +10,7 @@ use souk_storage::Tx;
 use souk_values::{SessionId, UserId};
 
 use super::App;
-use super::event::sessions_ended;
-use super::session::Ended;
+use super::session::{Ended, tell};
 use crate::Error;
 use crate::domain::role::{ADMIN, CUSTOMER, is_name};
 use crate::domain::session::Reason;
@@ -52,7 +51,7 @@ pub(crate) async fn update(
     let tx = app.db.begin().await?;
     let before = role::find_for_update(&tx, name).await?.ok_or(Error::RoleNotFound)?;
     let held = before.permissions();
-    check_held(caller, &wanted.difference(&held).copied().collect())?;
+    check_held(caller, &wanted.symmetric_difference(&held).copied().collect())?;
     if wanted == held {
         return Ok(before);
     }
@@ -78,6 +77,7 @@ pub(crate) async fn delete(app: &App, caller: &Caller, name: &str) -> Result<Mod
     }
     let tx = app.db.begin().await?;
     let gone = role::find_for_update(&tx, name).await?.ok_or(Error::RoleNotFound)?;
+    check_held(caller, &gone.permissions())?;
     if account::has_role(&tx, name).await? {
         return Err(Error::RoleInUse);
     }
@@ -115,8 +115,10 @@ async fn end_holders(app: &App, tx: &Tx, role: &str) -> Result<Ended, Error> {
     for (user, session) in &ended {
         by_user.entry(*user).or_default().push(*session);
     }
-    let told = |(user, ids): (UserId, Vec<SessionId>)| sessions_ended(user, &ids, Reason::Role);
-    let events: Vec<NewEvent> = by_user.into_iter().flat_map(told).collect();
+    let mut events: Vec<NewEvent> = Vec::new();
+    for (user, ids) in by_user {
+        events.extend(tell(app, tx, user, &ids, Reason::Role).await?);
+    }
     Ok(Ended { ids: ended.into_iter().map(|(_, session)| session).collect(), events })
 }
 

@@ -69,6 +69,14 @@ pub(crate) async fn is_required(
     Ok(!role::all(db).await?.permissions(&account.role).is_empty())
 }
 
+/// Whether codes are asked for at logins.
+pub(crate) async fn is_enrolled(
+    db: &impl sea_orm::ConnectionTrait,
+    account: UserId,
+) -> Result<bool, Error> {
+    Ok(second_factor::enrolled(db, account).await?.is_some())
+}
+
 /// At a login, after the password was found right. The code is used up, whatever becomes of the
 /// login.
 pub(crate) async fn check_login(app: &App, account: &Account, code: &str) -> Result<Passed, Error> {

@@ -5,14 +5,14 @@ use souk_events::NewEvent;
 use souk_storage::Tx;
 use souk_values::{SessionId, UserId};
 
-use super::event::sessions_ended;
+use super::event;
 use super::mail::{self, NewMail, To};
 use super::{App, entry};
 use crate::Error;
 use crate::domain::mail::Kind;
 use crate::domain::session::{Limits, Reason};
 use crate::store::session::Model;
-use crate::store::{api_key, mail_request, session};
+use crate::store::{api_key, ended_session, mail_request, session};
 
 /// Letters of one kind for one person in an hour, at most: a program that logs in again and again
 /// must not bury its owner.
@@ -56,7 +56,7 @@ pub(crate) async fn end_all(
     if reason == Reason::Ended && !ids.is_empty() {
         app.audit.record(tx, entry::sessions_ended(account, &ids, reason)).await?;
     }
-    let events = sessions_ended(account, &ids, reason);
+    let events = tell(app, tx, account, &ids, reason).await?;
     Ok(Ended { ids, events })
 }
 
@@ -72,8 +72,21 @@ pub(crate) async fn end_one(
     }
     let ids = vec![session.id];
     app.audit.record(tx, entry::sessions_ended(session.account_id, &ids, reason)).await?;
-    let events = sessions_ended(session.account_id, &ids, reason);
+    let events = tell(app, tx, session.account_id, &ids, reason).await?;
     Ok(Ended { ids, events })
+}
+
+/// Writes down that these sessions of one person ended, for gateways that miss an event, and makes the
+/// events that tell of it.
+pub(crate) async fn tell(
+    app: &App,
+    tx: &Tx,
+    user: UserId,
+    ids: &[SessionId],
+    reason: Reason,
+) -> Result<Vec<NewEvent>, Error> {
+    ended_session::insert(tx, ids, app.clock.now()).await?;
+    Ok(event::sessions_ended(user, ids, reason))
 }
 
 /// The letter about a session: it ended for this reason, or it began on a device that nobody knew.

@@ -165,6 +165,7 @@ pub(super) async fn issue(
         jti: Uuid::now_v7().to_string(),
         fresh: standing.fresh_until,
         enrol: standing.enrol_only,
+        key: false,
     };
     Ok(Issued {
         access_token: app.keys.sign(&claims),

@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     /// Everything will be erased.
     ErasureRequested,
     ErasureCancelled,
+    /// The last one: it ends the list of all.
     Test,
 }
 
@@ -40,7 +41,7 @@ pub(crate) enum Secret {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; Self::Test as usize + 1] = [
         Self::RegistrationCode,
         Self::Welcome,
         Self::AddressInUse,
@@ -97,6 +98,17 @@ impl Kind {
             _ => Secret::None,
         }
     }
+}
+
+/// The word of every letter that accounts ask for, and what makes it secret: `code`, `link` or
+/// nothing. Notifier has the same list; whoever links both holds one against the other.
+pub fn letters() -> Vec<(&'static str, &'static str)> {
+    let secret = |kind: Kind| match kind.secret() {
+        Secret::None => "",
+        Secret::Code => "code",
+        Secret::Link(_) => "link",
+    };
+    Kind::ALL.into_iter().map(|kind| (kind.as_str(), secret(kind))).collect()
 }
 
 #[cfg(test)]

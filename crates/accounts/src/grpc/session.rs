@@ -3,10 +3,12 @@
 use souk_proto::accounts::v1 as pb;
 use souk_proto::accounts::v1::session_service_server::SessionService;
 use souk_rpc::Failure;
+use souk_values::Page;
 use tonic::{Request, Response, Status};
 
 use super::account::to_proto as user_to_proto;
 use super::{Door, status};
+use crate::app::ended_session::list;
 use crate::app::login::{Attempt, login};
 use crate::app::logout::logout;
 use crate::app::tokens::{Issued, refresh, resume};
@@ -43,6 +45,20 @@ impl SessionService for Door {
         let pb::ResumeSessionRequest { session_secret, address } = request.into_inner();
         let issued = resume(&self.app, &session_secret, &address).await.map_err(status)?;
         Ok(Response::new(to_proto(issued)))
+    }
+
+    async fn list_ended_sessions(
+        &self,
+        request: Request<pb::ListEndedSessionsRequest>,
+    ) -> Answer<pb::ListEndedSessionsResponse> {
+        let page = Page::new(0, &request.into_inner().cursor);
+        let cursor = page.ok().and_then(|page| page.cursor);
+        let part = list(&self.app, cursor.as_ref()).await.map_err(status)?;
+        Ok(Response::new(pb::ListEndedSessionsResponse {
+            session_ids: part.ids.iter().map(ToString::to_string).collect(),
+            next_cursor: part.next.as_str().to_owned(),
+            more: part.more,
+        }))
     }
 
     async fn get_keys(&self, _request: Request<pb::GetKeysRequest>) -> Answer<pb::GetKeysResponse> {

@@ -14,6 +14,7 @@ mod m20261121_000009_accounts_api_keys;
 mod m20261121_000010_accounts_avatars;
 mod m20261121_000011_accounts_newsletter;
 mod m20261121_000012_accounts_data_requests;
+mod m20261121_000013_accounts_ended_sessions;
 
 pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
@@ -29,5 +30,6 @@ pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261121_000010_accounts_avatars::Migration),
         Box::new(m20261121_000011_accounts_newsletter::Migration),
         Box::new(m20261121_000012_accounts_data_requests::Migration),
+        Box::new(m20261121_000013_accounts_ended_sessions::Migration),
     ]
 }

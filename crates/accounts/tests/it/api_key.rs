@@ -4,13 +4,17 @@
 use chrono::TimeDelta;
 use futures::future::join_all;
 use sea_orm::ConnectionTrait;
-use souk_accounts::schedules;
+use souk_accounts::{METHODS, schedules};
+use souk_auth::{Caller, Refusal, Rule};
 use souk_proto::accounts::v1::api_key_service_client::ApiKeyServiceClient;
 use souk_proto::accounts::v1::block_service_client::BlockServiceClient;
+use souk_proto::accounts::v1::credential_service_client::CredentialServiceClient;
+use souk_proto::accounts::v1::device_service_client::DeviceServiceClient;
 use souk_proto::accounts::v1::{
-    ApiKey, ApiKeyCreated, ApiKeyToken, BeginSecondFactorRequest, CreateApiKeyRequest,
-    CreateBlockRequest, ExchangeApiKeyRequest, LiftBlockRequest, ListApiKeysRequest,
-    ListUsersRequest, RevokeApiKeyRequest, UserFields, VerifySecondFactorRequest,
+    ApiKey, ApiKeyCreated, ApiKeyToken, BeginSecondFactorRequest, ChangePasswordRequest,
+    CreateApiKeyRequest, CreateBlockRequest, EndAllSessionsRequest, ExchangeApiKeyRequest,
+    LiftBlockRequest, ListApiKeysRequest, ListUsersRequest, RequestEmailChangeRequest,
+    RevokeApiKeyRequest, UserFields, VerifySecondFactorRequest,
 };
 use souk_rpc::{Failure, Kind, Transport};
 
@@ -30,6 +34,7 @@ crate::on_both! {
     twenty_keys_are_enough
     keys_of_who_may_not_come_in_are_refused
     a_key_makes_no_keys_and_no_second_factor
+    a_key_does_nothing_that_is_its_owners_own
     a_key_is_never_fresh_where_its_owner_has_a_second_factor
     a_key_of_who_must_enrol_can_do_nothing
     the_last_use_is_noted_to_the_minute
@@ -44,7 +49,11 @@ impl House {
         ApiKeyServiceClient::new(self.from("gateway"))
     }
 
-    async fn make_key(&self, token: &str, scopes: &[&str]) -> Result<ApiKeyCreated, Failure> {
+    pub(crate) async fn make_key(
+        &self,
+        token: &str,
+        scopes: &[&str],
+    ) -> Result<ApiKeyCreated, Failure> {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         let request = CreateApiKeyRequest { name: "CI".to_owned(), scopes, days: 0 };
         answer_as(token, self.api_keys().create_api_key(request)).await
@@ -56,7 +65,7 @@ impl House {
         list.map(|list| list.items)
     }
 
-    async fn revoke_key(&self, token: &str, id: &str) -> Result<ApiKey, Failure> {
+    pub(crate) async fn revoke_key(&self, token: &str, id: &str) -> Result<ApiKey, Failure> {
         let request = RevokeApiKeyRequest { id: id.to_owned() };
         answer_as(token, self.api_keys().revoke_api_key(request)).await
     }
@@ -67,7 +76,7 @@ impl House {
         answer(self.api_keys().exchange_api_key(request)).await
     }
 
-    async fn token_of(&self, key: &str) -> String {
+    pub(crate) async fn token_of(&self, key: &str) -> String {
         self.exchange(key).await.unwrap().access_token
     }
 
@@ -310,6 +319,37 @@ async fn a_key_makes_no_keys_and_no_second_factor(house: &House) {
     let request = BeginSecondFactorRequest { current_password: "a wrong one".to_owned() };
     let guess = answer_as(&token, house.second_factors().begin_second_factor(request)).await;
     assert_eq!(refusal(guess), not_by_key, "no password is checked for a program");
+}
+
+/// Also with the password, and whatever its scopes.
+async fn a_key_does_nothing_that_is_its_owners_own(house: &House) {
+    let (_, token) = house.with_role("root", "admin").await;
+    let key = house.make_key(&token, &["users.read", "users.write"]).await.unwrap().key;
+    let token = house.token_of(&key).await;
+    assert!(house.verifier.verify(&token).await.unwrap().by_key);
+    let not_by_key = (Kind::Forbidden, "not_by_api_key".to_owned());
+    let mut credentials = CredentialServiceClient::new(house.from("gateway"));
+    let (current, new) = (PASSWORD.to_owned(), "quite another password".to_owned());
+    let request = ChangePasswordRequest { current_password: current.clone(), new_password: new };
+    let changed = answer_as(&token, credentials.change_password(request)).await;
+    assert_eq!(refusal(changed), not_by_key);
+    let new_email = "mine@shop.example".to_owned();
+    let request = RequestEmailChangeRequest { new_email, current_password: current };
+    let asked = answer_as(&token, credentials.request_email_change(request)).await;
+    assert_eq!(refusal(asked), not_by_key);
+    let name = UserFields { full_name: Some("Eve".into()), ..Default::default() };
+    assert_eq!(refusal(house.update_me(&token, name).await), not_by_key);
+    let mut devices = DeviceServiceClient::new(house.from("gateway"));
+    let ended = devices.end_all_sessions(EndAllSessionsRequest { keep_current: true });
+    assert_eq!(refusal(answer_as(&token, ended).await), not_by_key);
+    // every method that asks for somebody in person
+    let user = house.verifier.verify(&token).await.unwrap();
+    let caller = Caller { service: Some("gateway".into()), user: Some(user) };
+    let own = METHODS.iter().filter(|(_, rule)| {
+        matches!(rule, Rule::AnyUser | Rule::AnyUserBy(_) | Rule::AnyUserFresh | Rule::Enrolling)
+    });
+    let own: Vec<_> = own.map(|(_, rule)| rule.check(&caller, 0)).collect();
+    assert!(own.len() > 25 && own.iter().all(|checked| *checked == Err(Refusal::NotByKey)));
 }
 
 async fn a_key_is_never_fresh_where_its_owner_has_a_second_factor(house: &House) {

@@ -18,6 +18,7 @@ crate::on_both! {
     a_process_that_has_not_heard_refuses_lost_power_too
     the_last_admin_stays
     people_change_themselves_but_not_their_power
+    nobody_gives_themselves_a_way_in_or_takes_their_own_power
 }
 
 async fn only_given_fields_change_and_the_event_names_them(house: &House) {
@@ -209,4 +210,39 @@ async fn a_process_that_has_not_heard_refuses_lost_power_too(house: &House) {
     house.delete(&root.id).await.unwrap();
     assert_eq!(refusal(list().await), (Kind::Forbidden, "account_inactive".into()));
     assert!(house.get(&keeper.id).await.is_ok());
+}
+
+/// An admin's session that somebody finds open leads to no password, no address and no other role.
+async fn nobody_gives_themselves_a_way_in_or_takes_their_own_power(house: &House) {
+    let root = house.admin("root").await;
+    let token = house.token("root").await;
+    let down = || UserFields { role: Some("customer".into()), ..Default::default() };
+    let delete = |id: &str| {
+        let request = DeleteUserRequest { id: id.to_owned(), expected_version: None };
+        let mut client = house.accounts();
+        let token = token.clone();
+        async move { answer_as(&token, client.delete_user(request)).await }
+    };
+    // the last admin is told so, alone or not
+    let last = (Kind::Conflict, "last_admin".to_owned());
+    assert_eq!(refusal(house.change_as(&token, &root.id, down()).await), last);
+    assert_eq!(refusal(delete(&root.id).await), last);
+    let other = house.admin("other").await;
+    let own = (Kind::Forbidden, "own_account".to_owned());
+    for fields in [
+        UserFields { password: Some("quite another password".into()), ..Default::default() },
+        UserFields { email: Some("mine@shop.example".into()), ..Default::default() },
+        UserFields { active: Some(false), ..Default::default() },
+        down(),
+    ] {
+        assert_eq!(refusal(house.change_as(&token, &root.id, fields).await), own);
+    }
+    assert_eq!(refusal(delete(&root.id).await), own);
+    assert_eq!(house.get(&root.id).await.unwrap(), root);
+    assert!(house.login("root", PASSWORD).await.is_ok());
+    // a name leads nowhere, what is so already is no change, and others are others
+    let name = UserFields { full_name: Some("Root".into()), ..fields("root") };
+    assert_eq!(house.change_as(&token, &root.id, name).await.unwrap().full_name, "Root");
+    assert!(house.change_as(&token, &other.id, down()).await.is_ok());
+    assert!(delete(&other.id).await.is_ok());
 }

@@ -33,6 +33,7 @@ crate::on_both! {
     a_test_letter_goes_to_everybody_active_once
     an_account_that_stands_in_the_way_fails_alone
     nobody_shuts_out_themselves_the_last_admin_or_whoever_holds_more
+    who_lost_their_power_before_it_begins_does_nothing_to_anybody
     two_actions_leave_one_admin
     broken_fields_are_named_and_ten_thousand_accounts_are_taken
     only_who_may_change_accounts_orders_actions
@@ -358,6 +359,34 @@ async fn nobody_shuts_out_themselves_the_last_admin_or_whoever_holds_more(house:
     let (_, results) = house.done(started.job_id.parse().unwrap()).await;
     assert_eq!(results, outcomes(&[(&ann, "done")]));
     assert!(house.me(&token).await.is_ok());
+}
+
+/// Whoever stole an admin's session has a minute at most.
+async fn who_lost_their_power_before_it_begins_does_nothing_to_anybody(house: &House) {
+    let ann = house.person("ann").await;
+    let role = |role: &str| UserFields { role: Some(role.to_owned()), ..Default::default() };
+    let off = UserFields { active: Some(false), ..Default::default() };
+    house.admin("keeper").await;
+    for (name, loss) in [("ben", Some(role("catalog_admin"))), ("cay", Some(off)), ("dan", None)] {
+        let lost = house.admin(name).await;
+        let token = house.token(name).await;
+        let mut started = Vec::new();
+        for action in ["deactivate", "block", "delete", "send_test_mail"] {
+            let wish = StartGroupActionRequest { delay_s: Some(60), ..order(action, &[&ann]) };
+            started.push(house.order_as(&token, wish).await.unwrap());
+        }
+        match loss {
+            Some(fields) => drop(house.update(&lost.id, fields).await.unwrap()),
+            None => drop(house.block(of_user(&lost.id)).await.unwrap()),
+        }
+        house.clock.advance(TimeDelta::seconds(60));
+        for started in started {
+            let (_, results) = house.done(started.job_id.parse().unwrap()).await;
+            assert_eq!(results, outcomes(&[(&ann, "refused beyond_own_permissions")]), "{name}");
+        }
+    }
+    assert_eq!(house.get(&ann.id).await.unwrap(), ann);
+    assert!(house.letters("test").await.is_empty() && house.login("ann", PASSWORD).await.is_ok());
 }
 
 async fn two_actions_leave_one_admin(house: &House) {

@@ -19,6 +19,7 @@ mod check;
 mod data_request;
 mod devices;
 mod email_change;
+mod ended_sessions;
 mod everything;
 mod first_admin;
 mod grace;

@@ -132,6 +132,10 @@ async fn nobody_gives_or_takes_what_they_do_not_hold(house: &House) {
     // what the role has already is not given
     let kept = house.change_role(&token, "seller", &["orders.write", "stats.read"]).await;
     assert!(kept.is_ok());
+    // nor taken
+    let taken = house.change_role(&token, "seller", &["stats.read"]).await;
+    assert_eq!(refusal(taken), beyond);
+    assert_eq!(refusal(house.delete_role(&token, "seller").await), beyond);
 
     let ann = house.person("ann").await;
     let role = |role: &str| UserFields { role: Some(role.to_owned()), ..Default::default() };

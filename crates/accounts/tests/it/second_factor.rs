@@ -2,20 +2,19 @@
 
 use chrono::TimeDelta;
 use futures::future::join_all;
-use souk_accounts::schedules;
 use souk_proto::accounts::v1::second_factor_service_client::SecondFactorServiceClient;
 use souk_proto::accounts::v1::session_service_client::SessionServiceClient;
 use souk_proto::accounts::v1::{
     BeginSecondFactorRequest, ConfirmSecondFactorRequest, GetSecondFactorRequest, LoginRequest,
-    RemoveSecondFactorRequest, ReplaceRecoveryCodesRequest, ResetSecondFactorRequest, SecondFactor,
-    SecondFactorConfirmed, SecondFactorSecret, SessionTokens, UpdateUserRequest, User, UserFields,
-    VerifySecondFactorRequest,
+    RefreshSessionRequest, RemoveSecondFactorRequest, ReplaceRecoveryCodesRequest,
+    ResetSecondFactorRequest, SecondFactor, SecondFactorConfirmed, SecondFactorSecret,
+    SessionTokens, UpdateUserRequest, User, UserFields, VerifySecondFactorRequest,
 };
 use souk_rpc::{Failure, Kind, Transport};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::devices::attempt;
-use crate::house::{House, PASSWORD, SEED, answer, answer_as};
+use crate::house::{House, PASSWORD, answer, answer_as};
 use crate::people::{broken_fields, refusal};
 use crate::told::fact;
 
@@ -23,6 +22,7 @@ crate::on_both! {
     s12_a_login_needs_a_code_that_counts_once
     s12_after_five_wrong_codes_nobody_is_heard_for_a_while
     s12_the_sixth_guess_of_an_open_session_is_not_heard_either
+    s12_nobody_who_came_in_without_a_code_stays_in_when_one_is_enrolled
     a_second_factor_is_fresh_for_five_minutes_and_may_be_given_again
     a_code_that_many_use_at_once_passes_once
     a_recovery_code_counts_once
@@ -33,7 +33,6 @@ crate::on_both! {
     an_owner_takes_it_away_by_password_and_code
     an_admin_takes_it_away_from_somebody_who_lost_it
     roles_and_passwords_of_admins_need_a_fresh_second_factor
-    a_change_of_keys_loses_no_second_factor
 }
 
 /// An authenticator app.
@@ -130,7 +129,10 @@ impl House {
     }
 
     /// Somebody with an app, their first token, and what enrolling gave.
-    async fn somebody_enrolled(&self, name: &str) -> (User, Phone, SecondFactorConfirmed) {
+    pub(crate) async fn somebody_enrolled(
+        &self,
+        name: &str,
+    ) -> (User, Phone, SecondFactorConfirmed) {
         let user = self.person(name).await;
         let (phone, confirmed) = self.enrol(&self.token(name).await).await;
         (user, phone, confirmed)
@@ -221,6 +223,37 @@ async fn s12_the_sixth_guess_of_an_open_session_is_not_heard_either(house: &Hous
     assert_eq!((heard, braked), (4, 8));
     let right = phone.shows(house, 0);
     assert_eq!(refusal(house.login_with("ann", &right).await).1, "too_many_attempts");
+}
+
+/// Whoever knows the password may have come first.
+async fn s12_nobody_who_came_in_without_a_code_stays_in_when_one_is_enrolled(house: &House) {
+    house.admin("root").await;
+    let roomy = house.configured(|config| config.max_devices = 50);
+    let login = || {
+        let mut client = SessionServiceClient::new(house.transport(&roomy, "gateway"));
+        async move { answer(client.login(attempt("root"))).await }
+    };
+    let thief = house.strict_login("root").await;
+    let (open, mine) = (login().await.unwrap(), login().await.unwrap());
+    let secret = house.begin_factor(&mine.access_token, PASSWORD).await.unwrap().secret_base32;
+    let code = Phone::new(&secret).shows(house, 0);
+    // and those who come in the same moment
+    let crowd = join_all((0..4).map(|_| login()));
+    let (confirmed, crowd) = tokio::join!(house.confirm_factor(&mine.access_token, code), crowd);
+    let kept = confirmed.unwrap().tokens.unwrap();
+    for other in crowd.into_iter().flatten().chain([thief, open]) {
+        assert!(house.verifier.verify(&other.access_token).await.is_err());
+        let refresh_token = other.refresh_token;
+        let mut strict = SessionServiceClient::new(house.strict());
+        let again = answer(strict.refresh_session(RefreshSessionRequest { refresh_token })).await;
+        assert_eq!(refusal(again).1, "invalid_refresh_token");
+    }
+    assert_eq!(house.ends().await.last().unwrap().reason, "second_factor");
+    assert_eq!(kept.session_id, mine.session_id);
+    for token in [&kept.access_token, &mine.access_token] {
+        assert!(house.me(token).await.is_ok());
+    }
+    assert!(house.refresh(&mine.refresh_token).await.is_ok());
 }
 
 async fn a_second_factor_is_fresh_for_five_minutes_and_may_be_given_again(house: &House) {
@@ -447,27 +480,4 @@ async fn roles_and_passwords_of_admins_need_a_fresh_second_factor(house: &House)
     let token = house.give_code(&token, &phone.shows(house, 0)).await.unwrap().access_token;
     assert!(house.change_as(&token, &ann.id, role("customer")).await.is_ok());
     assert!(house.change_as(&token, &other.id, password()).await.is_ok());
-}
-
-async fn a_change_of_keys_loses_no_second_factor(house: &House) {
-    const NEW: [u8; 32] = [8; 32];
-    let (_, phone, confirmed) = house.somebody_enrolled("ann").await;
-    let login = |process: &souk_rpc::Guarded, code: &str| {
-        let mut client = SessionServiceClient::new(house.transport(process, "gateway"));
-        let second_factor_code = code.to_owned();
-        let request = LoginRequest { second_factor_code, ..attempt("ann") };
-        async move { answer(client.login(request)).await }
-    };
-    let changed = house.with_keys(NEW, Some(SEED));
-    assert!(login(&changed, &phone.shows(house, 0)).await.is_ok());
-    assert!(login(&changed, &confirmed.recovery_codes[0]).await.is_ok());
-    for schedule in schedules(&house.app_with_keys(NEW, Some(SEED))) {
-        (schedule.run)().await.unwrap();
-    }
-    let withdrawn = house.with_keys(NEW, None);
-    assert!(login(&withdrawn, &phone.shows(house, 30)).await.is_ok());
-    // the old key does not open it any more
-    house.clock.advance(TimeDelta::seconds(90));
-    let old = login(&house.with_keys(SEED, None), &phone.shows(house, 0)).await;
-    assert_eq!(refusal(old).0, Kind::Internal);
 }

@@ -77,6 +77,7 @@ pub(crate) fn claims() -> AccessClaims {
         jti: "1".into(),
         fresh: NOW + 600,
         enrol: false,
+        key: false,
     }
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
+use souk_service::PartHealth;
 use utoipa::ToSchema;
 
 use crate::http::Site;
@@ -24,11 +25,18 @@ pub(crate) async fn alive() -> Json<HealthView> {
     Json(HealthView { status: "ok", parts: BTreeMap::new() })
 }
 
-/// The process can work. 503 while it starts, stops, or misses a database.
+/// The process can work. 503 while it starts, stops, misses a database, or has not yet read from
+/// accounts which sessions ended.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = HealthView), (status = 503, body = HealthView)))]
 pub(crate) async fn ready(State(site): State<Site>) -> Response {
-    let parts = site.readiness.parts().await;
+    let mut parts = site.readiness.parts().await;
+    // before the first list nobody can be logged in; later it is missed by some requests only
+    parts.push(PartHealth {
+        name: "sessions".to_owned(),
+        works: site.revocations.is_trusted(),
+        needed: !site.revocations.is_known(),
+    });
     let ready = parts.iter().all(|part| part.works || !part.needed);
     let whole = parts.iter().all(|part| part.works);
     let (code, status) = match (ready, whole) {

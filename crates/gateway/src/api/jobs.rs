@@ -16,7 +16,7 @@ use super::{Answer, maybe, maybe_time, time};
 use crate::http::Site;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::session::{OperationsReader, OperationsWriter};
+use crate::http::session::{JobsReader, OperationsReader};
 
 /// A piece of long work.
 #[derive(Serialize, ToSchema)]
@@ -112,12 +112,12 @@ pub(crate) async fn list(
     Ok(Json(JobList { items: items.into_iter().map(JobView::from).collect(), next_cursor: None }))
 }
 
-/// One job, with its progress.
+/// One job, with its progress: one's own, or any for who may see all.
 #[utoipa::path(get, path = "/api/admin/jobs/{id}", tag = "operations", params(("id" = String, Path)),
     responses((status = 200, body = JobView)), security(("bearer" = [])))]
 pub(crate) async fn get(
     State(site): State<Site>,
-    _may: OperationsReader,
+    _may: JobsReader,
     Path(id): Path<String>,
 ) -> Answer<Json<JobView>> {
     for (_, client) in &site.clients.operations {
@@ -137,7 +137,7 @@ pub(crate) async fn get(
 ), responses((status = 200, body = JobResultPage)), security(("bearer" = [])))]
 pub(crate) async fn results(
     State(site): State<Site>,
-    _may: OperationsReader,
+    _may: JobsReader,
     Path(id): Path<String>,
     mut query: Query,
 ) -> Answer<Json<JobResultPage>> {
@@ -163,12 +163,13 @@ pub(crate) async fn results(
     Err(missing())
 }
 
-/// Cancels a waiting or running job; removes an ended one from the history.
+/// Cancels a waiting or running job, removes an ended one from the history: one's own, or any for who
+/// may.
 #[utoipa::path(delete, path = "/api/admin/jobs/{id}", tag = "operations", params(("id" = String, Path)),
     responses((status = 200, body = JobView)), security(("bearer" = [])))]
 pub(crate) async fn cancel(
     State(site): State<Site>,
-    _may: OperationsWriter,
+    _may: JobsReader,
     Path(id): Path<String>,
 ) -> Answer<Json<JobView>> {
     for (_, client) in &site.clients.operations {

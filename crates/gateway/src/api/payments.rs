@@ -12,7 +12,7 @@ use souk_proto::orders::v1::{
 };
 use utoipa::ToSchema;
 
-use super::{Answer, maybe, time};
+use super::{Answer, idempotency_key, maybe, time};
 use crate::http::Site;
 use crate::http::json::{self, Fields};
 use crate::http::problem::Problem;
@@ -68,18 +68,21 @@ pub(crate) struct PaymentMethodList {
 
 /// Keeps a card behind a token. The number is checked and forgotten.
 #[utoipa::path(post, path = "/api/payment-methods", tag = "payments", request_body = CardBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "the same key with the same card gets the same answer; another card: 422")),
     responses((status = 201, body = PaymentMethodView)), security(("bearer" = [])))]
 pub(crate) async fn create(
     State(site): State<Site>,
     _who: Session,
+    headers: HeaderMap,
     mut body: Fields,
 ) -> Answer<Response> {
+    let idempotency_key = idempotency_key(&headers)?;
     let number = body.required("number");
     let exp_month = small(&mut body, "exp_month");
     let exp_year = small(&mut body, "exp_year");
     let cvc = body.required("cvc");
     body.finish()?;
-    let request = CreatePaymentMethodRequest { number, exp_month, exp_year, cvc };
+    let request = CreatePaymentMethodRequest { number, exp_month, exp_year, cvc, idempotency_key };
     let made = site.clients.payments.clone().create_payment_method(request).await?.into_inner();
     let location = format!("/api/payment-methods/{}", made.token);
     Ok(super::created(&location, None, &PaymentMethodView::from(made)))

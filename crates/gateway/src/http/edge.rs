@@ -29,6 +29,7 @@ use tracing::Instrument;
 use self::hot_answer::HotMeter;
 pub(crate) use self::hot_answer::render;
 use super::client_address::{self, Proxies};
+use super::crowd::{Crowd, Place};
 use super::form::{self, Arrival, Form};
 use super::headers::{self, About, HotHeaders};
 use super::limit::class::Class;
@@ -58,6 +59,7 @@ struct Shared {
     proxies: Proxies,
     limits: Option<Limits>,
     load: Arc<Load>,
+    crowd: Option<Arc<Crowd>>,
     form: Form,
     hot_headers: HotHeaders,
     timeout: Duration,
@@ -76,6 +78,8 @@ impl Edge {
             proxies: Proxies::new(config.trusted_proxies.clone(), config.proxy_header),
             limits: limits.enabled.then(|| Limits::new(limits, site.cache.clone())),
             load: Arc::new(Load::new(config.max_in_flight)),
+            crowd: (limits.enabled && config.max_connections_per_address > 0)
+                .then(|| Arc::new(Crowd::new(config.max_connections_per_address))),
             form: Form::new(&config.cors, public_url),
             hot_headers: HotHeaders::new(secure),
             timeout: Duration::from_secs(config.request_timeout_s),
@@ -89,10 +93,16 @@ impl Edge {
         Self { shared: Arc::new(shared) }
     }
 
-    pub(crate) fn for_peer(&self, peer: SocketAddr) -> Connection {
+    /// `None`: that address has enough connections. A trusted proxy brings everybody and may have
+    /// any number.
+    pub(crate) fn for_peer(&self, peer: SocketAddr) -> Option<Connection> {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let proxied = self.shared.proxies.trusts(peer.ip());
-        Connection { shared: self.shared.clone(), peer, proxied }
+        let place = match &self.shared.crowd {
+            Some(crowd) if !proxied => Some(Arc::new(crowd.enter(peer.ip())?)),
+            _ => None,
+        };
+        Some(Connection { shared: self.shared.clone(), peer, proxied, _place: place })
     }
 }
 
@@ -103,6 +113,8 @@ pub(crate) struct Connection {
     peer: SocketAddr,
     /// The peer is a proxy that may say who the client is.
     proxied: bool,
+    /// Of this connection among those of its address.
+    _place: Option<Arc<Place>>,
 }
 
 impl<B> Service<Request<B>> for Connection

@@ -13,6 +13,11 @@ const WINDOW: Duration = Duration::from_millis(250);
 const ENOUGH: u32 = 20;
 /// Nobody minds what is quicker than that.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// So many times longer than what is borne: the limit is far too high.
+const FAR: f64 = 4.0;
+/// Under load a longer time is not yet the usual one: it becomes so in an hour or two, for else a
+/// load that lasts would teach us to bear it.
+const SLOWLY: f64 = 1.0002;
 /// However bad it looks, the limit does not fall below.
 const LEAST: usize = 16;
 
@@ -39,6 +44,7 @@ struct Window {
     began: Instant,
     answers: u32,
     slow: u32,
+    far: u32,
     /// By the template of the route: as many as the router has.
     routes: HashMap<Box<str>, Usual>,
 }
@@ -64,7 +70,7 @@ impl Load {
             shed: metrics::counter!("http_requests_shed_total"),
         };
         shown.limit.set(most as f64);
-        let window = Window { began: Instant::now(), answers: 0, slow: 0, routes: HashMap::new() };
+        let window = Window::new();
         Self {
             least: (most / 16).max(LEAST).min(most),
             most,
@@ -113,6 +119,10 @@ impl Load {
 }
 
 impl Window {
+    fn new() -> Self {
+        Self { began: Instant::now(), answers: 0, slow: 0, far: 0, routes: HashMap::new() }
+    }
+
     fn note(&mut self, route: &str, took: Duration) {
         let seconds = took.as_secs_f64();
         if !self.routes.contains_key(route) {
@@ -123,13 +133,16 @@ impl Window {
         usual.answers += 1;
         self.answers += 1;
         // more than half of them: the median
-        self.slow += u32::from(took > PATIENCE && seconds > 2.0 * usual.seconds);
+        let borne = PATIENCE.as_secs_f64().max(2.0 * usual.seconds);
+        self.slow += u32::from(seconds > borne);
+        self.far += u32::from(seconds > FAR * borne);
     }
 
     /// The next limit; then begins anew.
     fn look(&mut self, peak: usize, limit: usize) -> usize {
-        let slow = self.slow * 2 > self.answers;
-        (self.slow, self.answers) = (0, 0);
+        let most = |some: u32| some * 2 > self.answers;
+        let (slow, far) = (most(self.slow), most(self.far));
+        (self.slow, self.far, self.answers) = (0, 0, 0);
         let calm = peak * 8 < limit;
         for usual in self.routes.values_mut().filter(|usual| usual.answers > 0) {
             let mean = usual.sum / f64::from(usual.answers);
@@ -138,14 +151,14 @@ impl Window {
             } else if calm {
                 usual.seconds + (mean - usual.seconds) / 10.0
             } else {
-                // under load a longer time is not yet the usual one; it becomes so in minutes
-                usual.seconds * 1.002
+                usual.seconds * SLOWLY
             };
             (usual.sum, usual.answers) = (0.0, 0);
         }
         match (peak * 2 >= limit, slow) {
             // it is not our number that makes it slow or quick
             (false, _) => limit,
+            (true, true) if far => limit / 2,
             (true, true) => limit - limit / 10,
             (true, false) => limit + (limit / 10).max(1),
         }

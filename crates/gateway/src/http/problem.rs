@@ -204,3 +204,18 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s06_s28_whoever_is_sent_away_hears_when_to_come_again() {
+        let busy = Failure::new(Kind::Unavailable, "busy", "too many logins at once, try again");
+        for problem in [Problem::from(busy), Problem::overloaded()] {
+            let response = problem.into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        }
+    }
+}

@@ -17,6 +17,7 @@ use souk_rpc::CallContext;
 use super::exchange::{Held, Shown};
 use super::problem::Problem;
 use super::{Site, csrf, form};
+use crate::revocations::{moves_money, unconfirmed};
 
 /// A checked token, put into the request's extensions by the edge.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) token: Arc<str>,
     /// A program that showed an API key; its session's id is the key's.
     pub(crate) by_key: bool,
+    /// It is known that the session goes on, or was a moment ago.
+    pub(crate) confirmed: bool,
     /// Of a browser that showed its cookie.
     pub(crate) visit: Option<Visit>,
 }
@@ -55,14 +58,20 @@ const KEY: (&str, usize) = ("souk_", 54);
 
 /// The session that the request claims; `None`: anonymous.
 pub(crate) async fn read(site: &Site, head: Head<'_>) -> Result<Option<Session>, Problem> {
-    let Some(value) = head.headers.get(header::AUTHORIZATION) else {
-        return visit(site, &head).await;
+    let session = match head.headers.get(header::AUTHORIZATION) {
+        None => visit(site, &head).await?,
+        Some(value) => match bearer(site, value, head.client).await {
+            Ok(session) => Some(session),
+            Err(problem) if problem.status() == 401 && head.path == WHO => None,
+            Err(problem) => return Err(problem),
+        },
     };
-    match bearer(site, value, head.client).await {
-        Ok(session) => Ok(Some(session)),
-        Err(problem) if problem.status() == 401 && head.path == WHO => Ok(None),
-        Err(problem) => Err(problem),
+    if moves_money(head.method, head.path)
+        && let Some(session) = &session
+    {
+        session.certain()?;
     }
+    Ok(session)
 }
 
 async fn bearer(site: &Site, value: &HeaderValue, client: IpAddr) -> Result<Session, Problem> {
@@ -76,10 +85,12 @@ async fn bearer(site: &Site, value: &HeaderValue, client: IpAddr) -> Result<Sess
         return api_key(site, token, client).await;
     }
     let user = verify(site, token).await?;
-    Ok(Session { user, token: token.into(), by_key: false, visit: None })
+    let confirmed = site.revocations.is_trusted();
+    Ok(Session { user, token: token.into(), by_key: false, confirmed, visit: None })
 }
 
 async fn verify(site: &Site, token: &str) -> Result<Arc<User>, Problem> {
+    site.revocations.known().await?;
     site.verifier.verify(token).await.map_err(|error| match error {
         TokenError::Invalid => invalid(),
         TokenError::Unavailable => Problem::new(
@@ -110,7 +121,8 @@ async fn api_key(site: &Site, key: &str, client: IpAddr) -> Result<Session, Prob
         Some(found) => found,
         None => again(site, shown, ask()).await?,
     };
-    Ok(Session { user, token: held.token.clone(), by_key: true, visit: None })
+    let (token, confirmed) = (held.token.clone(), site.revocations.is_trusted());
+    Ok(Session { user, token, by_key: true, confirmed, visit: None })
 }
 
 /// The session of the cookie. One that is over makes an anonymous request, not a refused one: the
@@ -139,9 +151,9 @@ async fn visit(site: &Site, head: &Head<'_>) -> Result<Option<Session>, Problem>
     if !meant {
         return Err(csrf::refused());
     }
-    let token = held.token.clone();
+    let (token, confirmed) = (held.token.clone(), site.revocations.is_trusted());
     let visit = Some(Visit { held, shown });
-    Ok(Some(Session { user, token, by_key: false, visit }))
+    Ok(Some(Session { user, token, by_key: false, confirmed, visit }))
 }
 
 type Found = (Arc<Held>, Arc<User>);
@@ -297,10 +309,32 @@ impl Session {
     }
 
     fn require(&self, permission: Permission) -> Result<(), Problem> {
-        if self.user.permissions.contains(&permission) {
-            return Ok(());
+        if !self.user.permissions.contains(&permission) {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "you may not do this"));
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "you may not do this"))
+        self.certain()
+    }
+
+    /// Refuses, for power and money, who may have been logged out without our knowing.
+    fn certain(&self) -> Result<(), Problem> {
+        if self.confirmed { Ok(()) } else { Err(unconfirmed()) }
+    }
+}
+
+/// Somebody whose work begins jobs, or who may see or end everybody's: the service knows which are
+/// theirs.
+pub(crate) struct JobsReader;
+
+impl<S: Send + Sync> FromRequestParts<S> for JobsReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        use Permission::{OperationsRead, OperationsWrite, ProductsWrite, UsersWrite};
+        let session = claimed(parts)?.enrolled()?;
+        let mut some = [OperationsRead, OperationsWrite, ProductsWrite, UsersWrite].into_iter();
+        let held = some.find(|permission| session.user.permissions.contains(permission));
+        session.require(held.unwrap_or(OperationsRead))?;
+        Ok(Self)
     }
 }
 
@@ -354,3 +388,6 @@ guard! {
     /// Somebody who may change roles.
     RolesWriter: RolesWrite;
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,7 @@ impl House {
         let lock = owns_files(loaded, blueprints)?
             .then(|| DataLock::take(&settings.data_dir))
             .transpose()?;
+        crate::descriptors::allow_all();
         std::fs::create_dir_all(&settings.data_dir)
             .with_context(|| format!("cannot make {}", settings.data_dir.display()))?;
         let secrets = Secrets::take(&settings)?;

@@ -39,7 +39,8 @@ async fn answer(request: Request<Lent>) -> Result<Response<Full<Bytes>>, Infalli
 async fn open() -> (SocketAddr, CancellationToken) {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
-    tokio::spawn(serve_http(socket, HttpBounds::default(), |_| service_fn(answer), stop.clone()));
+    let service = |_| Some(service_fn(answer));
+    tokio::spawn(serve_http(socket, HttpBounds::default(), service, stop.clone()));
     (address, stop)
 }
 

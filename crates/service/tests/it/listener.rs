@@ -1,5 +1,5 @@
 //! The bounds of an HTTP listener.
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,19 +7,28 @@ use http::{Request, Response};
 use http_body_util::Full;
 use souk_service::{HttpBounds, Lent, serve_http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
 async fn serve(bounds: HttpBounds) -> SocketAddr {
+    serve_those(bounds, |_| true).await
+}
+
+/// Serves those whom `wanted` lets in.
+async fn serve_those(
+    bounds: HttpBounds,
+    wanted: impl Fn(IpAddr) -> bool + Send + 'static,
+) -> SocketAddr {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let hello = |_: Request<Lent>| async {
         Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
     };
-    tokio::spawn(serve_http(socket, bounds, move |_| service_fn(hello), CancellationToken::new()));
+    let service = move |peer: SocketAddr| wanted(peer.ip()).then(|| service_fn(hello));
+    tokio::spawn(serve_http(socket, bounds, service, CancellationToken::new()));
     address
 }
 
@@ -73,5 +82,26 @@ async fn more_connections_than_allowed_wait_for_one_to_end() {
     answered.pop();
     let late = tokio::time::timeout(Duration::from_secs(30), third.read_exact(&mut start)).await;
     late.expect("it is its turn").unwrap();
+    assert_eq!(&start, b"HTTP/1.1");
+}
+
+#[tokio::test]
+async fn s26_a_connection_that_nobody_wants_is_closed_and_takes_no_place() {
+    let unwanted: IpAddr = "127.0.0.2".parse().unwrap();
+    let one_place = HttpBounds { connections: 1, ..HttpBounds::default() };
+    let address = serve_those(one_place, move |peer| peer != unwanted).await;
+    for _ in 0..5 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(unwanted, 0)).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        // it may be closed already
+        let _ = stream.write_all(GET).await;
+        assert_eq!(until_closed(&mut stream).await, "");
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(GET).await.unwrap();
+    let mut start = [0; 8];
+    let answered = tokio::time::timeout(Duration::from_secs(30), stream.read_exact(&mut start));
+    answered.await.expect("the place is free").unwrap();
     assert_eq!(&start, b"HTTP/1.1");
 }

@@ -198,6 +198,13 @@ impl SessionService for Clerk {
         Err(Status::unimplemented("nobody logs in here"))
     }
 
+    async fn list_ended_sessions(
+        &self,
+        _request: tonic::Request<souk_proto::accounts::v1::ListEndedSessionsRequest>,
+    ) -> Result<tonic::Response<souk_proto::accounts::v1::ListEndedSessionsResponse>, Status> {
+        Err(Status::unimplemented("nobody logs in here"))
+    }
+
     async fn login(
         &self,
         _request: tonic::Request<LoginRequest>,
@@ -272,7 +279,7 @@ fn listener(name: &'static str, address: SocketAddr, frame: Frame) -> Listener {
             let dir = frame.settings().data_dir.clone();
             let answer = move |_peer: SocketAddr| {
                 let frame = frame.clone();
-                service_fn(move |request: Request<Lent>| answer(frame.clone(), request))
+                Some(service_fn(move |request: Request<Lent>| answer(frame.clone(), request)))
             };
             serve_http(socket, HttpBounds::default(), answer, stop).await;
             note(&dir, &format!("{name} closed"));

@@ -3,6 +3,7 @@
 
 use sea_orm::ConnectionTrait;
 use souk_auth::Caller;
+use souk_values::UserId;
 
 use crate::Error;
 use crate::app::App;
@@ -58,6 +59,18 @@ pub(super) async fn check_change(
     }
     let mighty = !roles.permissions(&before.role).is_empty();
     if role || (way_in && mighty && !is_own) { check_fresh(app, caller) } else { Ok(()) }
+}
+
+/// What leads into one's own account asks for its password, and for a code where it is another
+/// address: a session that somebody finds open is not enough. Nor does anybody take their own power,
+/// by mistake or for somebody else.
+pub(super) fn check_own(caller: &Caller, account: UserId, named: &[&str]) -> Result<(), Error> {
+    let is_own = caller.user.as_ref().is_some_and(|user| user.id == account);
+    let others = ["password", "email", "role", "active"];
+    if is_own && named.iter().any(|field| others.contains(field)) {
+        return Err(Error::OwnAccount);
+    }
+    Ok(())
 }
 
 fn check_fresh(app: &App, caller: &Caller) -> Result<(), Error> {

@@ -56,6 +56,7 @@ pub(crate) async fn exchange(app: &App, key: &str) -> Result<Exchanged, Error> {
         jti: Uuid::now_v7().to_string(),
         fresh: standing.fresh_until,
         enrol: standing.enrol_only,
+        key: true,
     };
     let access_token = app.keys.sign(&claims);
     note_use(app, &key, now).await?;

@@ -12,10 +12,12 @@ use super::{check_brake, count_failure, opened, own, person, subject, target};
 use crate::Error;
 use crate::app::App;
 use crate::app::credential::check_password;
+use crate::app::session::end_all;
 use crate::app::tokens::{Issued, reissue};
 use crate::domain::second_factor::{
     PENDING, RECOVERY_CODES, RECOVERY_LENGTH, Typed, recovery_code as spell,
 };
+use crate::domain::session::Reason;
 use crate::store::second_factor::Model;
 use crate::store::{brake, recovery_code, second_factor};
 
@@ -62,7 +64,8 @@ pub(crate) async fn begin(app: &App, caller: &Caller, password: &str) -> Result<
     })
 }
 
-/// The first code: from now on it is asked for, and this session has given it.
+/// The first code: from now on it is asked for, and this session has given it. Every other one ends,
+/// and the tokens of keys: nobody who came in without a code stays in.
 pub(crate) async fn confirm(app: &App, caller: &Caller, code: &str) -> Result<Confirmed, Error> {
     app.admit(caller).await?;
     let now = app.clock.now();
@@ -95,10 +98,13 @@ pub(crate) async fn confirm(app: &App, caller: &Caller, code: &str) -> Result<Co
         return Err(Error::SessionEnded);
     }
     session.second_factor_at = Some(now);
-    let told = letter(app, &tx, account.id, "enrolled").await?;
+    let keep = Some(session.id);
+    let mut ended = end_all(app, &tx, account.id, keep, Reason::SecondFactor).await?;
+    ended.events.push(letter(app, &tx, account.id, "enrolled").await?);
     let issued = reissue(app, &tx, account, &session).await?;
     let entry = NewEntry::new("second_factor.enrolled", target(session.account_id));
-    app.commit(tx, (told, entry)).await?;
+    app.commit(tx, (ended.events, entry)).await?;
+    app.revoke(&ended.ids);
     tracing::info!(user.id = %session.account_id, "second factor enrolled");
     Ok(Confirmed { recovery_codes, issued })
 }

@@ -22,6 +22,7 @@ fn somebody() -> User {
         expires_at: 0,
         fresh_until: 0,
         enrol_only: false,
+        by_key: false,
     }
 }
 

@@ -75,6 +75,32 @@ fn the_limit_falls_while_most_are_slow_and_rises_again() {
 }
 
 #[test]
+fn the_limit_falls_by_half_while_most_are_far_too_slow() {
+    let load = Load::new(1024);
+    windows(&load, 3, 10, Duration::from_millis(20));
+    let falling = windows(&load, 6, 1024, Duration::from_secs(10));
+    assert_eq!(falling, [512, 256, 128, 64, 64, 64]);
+}
+
+/// More than an upstream can do, for half an hour: whoever is let in waits for all who are in flight.
+#[test]
+fn s28_an_overload_that_lasts_is_one_to_its_end() {
+    const A_SECOND: f64 = 400.0;
+    let load = Load::new(1024);
+    windows(&load, 20, 10, Duration::from_millis(20));
+    let mut took = Vec::new();
+    for _ in 0..30 * 60 * 4 {
+        let limit = load.limit.load(Ordering::Relaxed);
+        took.push(Duration::from_secs_f64(limit as f64 / A_SECOND));
+        windows(&load, 1, limit, *took.last().unwrap());
+    }
+    // after two seconds they are answered in time, and the upstream is never idle
+    let later = &took[8..];
+    let (least, most) = (later.iter().min().unwrap(), later.iter().max().unwrap());
+    assert!(*most < 2 * PATIENCE && *least > PATIENCE / 2, "{least:?} to {most:?}");
+}
+
+#[test]
 fn slowness_alone_is_no_overload() {
     let load = Load::new(1024);
     windows(&load, 3, 10, Duration::from_millis(20));
