@@ -20,6 +20,11 @@ impl Dice {
         (self.next() % end as u64) as usize
     }
 
+    /// From 0 up to 1.
+    pub(crate) fn part(&mut self) -> f64 {
+        self.below(1 << 20) as f64 / f64::from(1 << 20)
+    }
+
     pub(crate) fn pick<'all, T>(&mut self, all: &'all [T]) -> &'all T {
         &all[self.below(all.len())]
     }

@@ -48,6 +48,11 @@ pub(crate) fn csv(count: usize) -> String {
     file
 }
 
+/// Two words of many, as one types them into a search: `amber+basket`.
+pub(crate) fn words(dice: &mut Dice) -> String {
+    format!("{}+{}", dice.pick(&WORDS), dice.pick(&WORDS))
+}
+
 fn description(dice: &mut Dice) -> String {
     let mut text = String::with_capacity(220);
     while text.len() < 195 {

@@ -6,6 +6,7 @@
     reason = "a command for people: the terminal is its output"
 )]
 
+mod arrivals;
 mod bare;
 mod dice;
 mod goods;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use crate::run::{Plan, Servers};
+use crate::run::{Part, Plan, Servers};
 use crate::shop::Backend;
 
 /// The allocator that Souk uses, so that the bare handler has the same advantage.
@@ -70,6 +71,9 @@ struct Options {
     /// Only these back ends
     #[arg(long, value_name = "BACK END")]
     only: Option<Backend>,
+    /// Only this part of the figures
+    #[arg(long, value_name = "PART")]
+    part: Option<Part>,
     /// What was built, for the record
     #[arg(long, default_value = "unknown")]
     commit: String,
@@ -106,7 +110,8 @@ fn measure(options: Options) -> Result<()> {
         }
         _ => None,
     };
-    let plan = Plan::new(options.souk, options.dir, options.quick, options.only, servers)?;
+    let Options { souk, dir, quick, only, part, .. } = options;
+    let plan = Plan::new(souk, dir, quick, only, part, servers)?;
     let report = run::all(&plan, options.commit)?;
     println!("{report}");
     if let Some(file) = &options.json {

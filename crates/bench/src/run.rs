@@ -3,6 +3,7 @@
 mod buying;
 mod loaded;
 mod logins;
+mod overload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,12 +36,26 @@ pub(crate) struct Servers {
     pub(crate) pid: u32,
 }
 
+/// A part of the figures, for a look at what was just changed. Every run fills a shop first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    Starts,
+    Reads,
+    Buying,
+    Overload,
+    Logins,
+    /// Of 100,000 products
+    Import,
+}
+
 /// What is to be measured, and how long.
 pub(crate) struct Plan {
     souk: PathBuf,
     dir: TempDir,
     backends: Vec<Backend>,
     servers: Option<Servers>,
+    /// Nothing: all of them.
+    part: Option<Part>,
     load: Load,
     /// Customers who order once a round.
     buyers: usize,
@@ -54,6 +69,7 @@ impl Plan {
         dir: PathBuf,
         quick: bool,
         only: Option<Backend>,
+        part: Option<Part>,
         servers: Option<Servers>,
     ) -> Result<Self> {
         let souk = souk
@@ -70,6 +86,7 @@ impl Plan {
             dir: tempfile::Builder::new().prefix("bench-").tempdir_in(dir)?,
             backends,
             servers,
+            part,
             load: Load {
                 connections: 16,
                 threads: 2,
@@ -79,6 +96,10 @@ impl Plan {
             rounds: 3,
             starts: if quick { 3 } else { 7 },
         })
+    }
+
+    fn wants(&self, part: Part) -> bool {
+        self.part.is_none_or(|only| only == part)
     }
 
     fn method(&self) -> Vec<String> {
@@ -103,12 +124,16 @@ impl Plan {
                  a loop on {} threads of this program.",
                 logins::cores()
             ),
+            "Overload: open loop; searches and carts of people who are logged in, five times as many \
+             as were answered in a closed loop; the bare figure is that of as many as that."
+                .to_owned(),
         ]
     }
 }
 
 /// Measures everything that the plan names.
 pub(crate) fn all(plan: &Plan, commit: String) -> Result<Report> {
+    overload::allow_connections()?;
     let mut figures = Vec::new();
     for backend in &plan.backends {
         figures.extend(
@@ -137,37 +162,54 @@ fn measure(plan: &Plan, backend: Backend) -> Result<Vec<Figure>> {
     series::settle(&processes(&open, servers))?;
     open.process.stop(STOP)?;
 
-    step(backend, "starts on existing data");
-    let mut starts = Vec::new();
-    for _ in 1..plan.starts {
+    let mut started = Vec::new();
+    if plan.wants(Part::Starts) {
+        step(backend, "starts on existing data");
+        let mut starts = Vec::new();
+        for _ in 1..plan.starts {
+            let open = shop.open()?;
+            starts.push(open.took.as_secs_f64());
+            open.process.stop(STOP)?;
+        }
         let open = shop.open()?;
         starts.push(open.took.as_secs_f64());
+        thread::sleep(Duration::from_secs(10));
+        let idle = megabytes(system::memory(open.process.id())?);
+        open.process.stop(STOP)?;
+        started = vec![
+            figure("memory idle", "MB", idle).target(Promise::AtMost(80.0)),
+            figure("start on existing data to the first answer", "s", series::median(starts))
+                .target(Promise::AtMost(0.5))
+                .note(format!("{} starts", plan.starts)),
+        ];
+    }
+    let mut figures = Vec::new();
+    if [Part::Reads, Part::Buying, Part::Overload].into_iter().any(|part| plan.wants(part)) {
+        let open = shop.open()?;
+        if plan.wants(Part::Reads) {
+            figures.extend(loaded::figures(plan, backend, &open, servers, &dir)?);
+        }
+        if plan.wants(Part::Buying) {
+            figures.extend(buying::figures(plan, backend, &open, servers, &dir)?);
+        }
+        if plan.wants(Part::Overload) {
+            figures.extend(overload::figures(plan, backend, &open, servers)?);
+        }
         open.process.stop(STOP)?;
     }
-    let open = shop.open()?;
-    starts.push(open.took.as_secs_f64());
-    thread::sleep(Duration::from_secs(10));
-    let idle = megabytes(system::memory(open.process.id())?);
+    if plan.wants(Part::Logins) {
+        let open = shop.with_full_hashes().open()?;
+        figures.extend(logins::figures(plan, backend, &open, servers)?);
+        open.process.stop(STOP)?;
+    }
 
-    let mut figures = loaded::figures(plan, backend, &open, servers, &dir)?;
-    figures.extend(buying::figures(plan, backend, &open, servers, &dir)?);
-    open.process.stop(STOP)?;
-
-    let open = shop.with_full_hashes().open()?;
-    figures.extend(logins::figures(plan, backend, &open, servers)?);
-    open.process.stop(STOP)?;
-
-    let start = series::median(starts);
+    figures.extend(started);
     figures.extend([
-        figure("memory idle", "MB", idle).target(Promise::AtMost(80.0)),
-        figure("start on existing data to the first answer", "s", start)
-            .target(Promise::AtMost(0.5))
-            .note(format!("{} starts", plan.starts)),
         figure("first start to the first answer", "s", first_start).note("no data, no demo shop"),
         figure("import of 10,000", "products/s", rate(PRODUCTS, &filled))
             .note(told(PRODUCTS, &filled)),
     ]);
-    if backend == Backend::Default {
+    if backend == Backend::Default && plan.wants(Part::Import) {
         step(backend, "import of 100,000");
         let shop = Shop::new(&plan.souk, &plan.dir.path().join("import"), None)?;
         let open = shop.open()?;

@@ -68,6 +68,7 @@ impl Shop {
         environment.insert("SOUK_GATEWAY__RATE_LIMIT__ROUTES__SEARCH", "10000000/s".into());
         environment.insert("SOUK_GATEWAY__RATE_LIMIT__ROUTES__ORDERS", "10000000/s".into());
         environment.insert("SOUK_GATEWAY__RATE_LIMIT__ROUTES__TRANSFER", "10000000/s".into());
+        environment.insert("SOUK_GATEWAY__MAX_CONNECTIONS_PER_ADDRESS", "100000".into());
         // The desk logs in again and again, and customers as often as they can: none of their
         // devices may end for another one, for that writes letters.
         environment.insert("SOUK_ACCOUNTS__MAX_DEVICES", "50".into());

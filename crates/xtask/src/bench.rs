@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Only `default` or only `production` back ends
     #[arg(long, value_name = "BACK ENDS")]
     only: Option<String>,
+    /// Only this part: `starts`, `reads`, `buying`, `overload`, `logins` or `import`
+    #[arg(long, value_name = "PART")]
+    part: Option<String>,
 }
 
 /// `cargo xtask bench`
@@ -44,6 +47,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if let Some(only) = &options.only {
         bench.args(["--only", only]);
+    }
+    if let Some(part) = &options.part {
+        bench.args(["--part", part]);
     }
     if options.only.as_deref() == Some("default") {
         return process::run(&mut bench);

@@ -26,7 +26,7 @@ const CLIENTS: usize = 16;
 const LINES: usize = 2;
 
 /// Somebody with a token.
-type Token = Arc<str>;
+pub(super) type Token = Arc<str>;
 
 /// How fast something went, and what one of it cost.
 #[derive(Clone, Copy)]
@@ -101,7 +101,7 @@ pub(super) fn figures(
 }
 
 /// New accounts, logged in.
-fn customers(open: &Open, count: usize) -> Result<Vec<Token>> {
+pub(super) fn customers(open: &Open, count: usize) -> Result<Vec<Token>> {
     let mut admin = open.admin()?;
     let mut tokens = Vec::with_capacity(count);
     let word = format!("{:x}", rand::random::<u32>());
