@@ -116,7 +116,17 @@ async fn a_shopper_goes_from_an_account_to_goods_on_their_way(backend: Backend) 
         [Some("150.00"), Some("15.00"), Some("4.90"), Some("139.90")],
         "{quote}"
     );
-    let token = card(&ada, "4242424242424242").await;
+    let typed =
+        json!({ "number": "4242424242424242", "exp_month": 12, "exp_year": 2039, "cvc": "123" });
+    let key = unique("card");
+    let kept = || {
+        let request = ada.request(Method::POST, "/api/payment-methods");
+        ada.send(request.header("idempotency-key", &key).json(&typed))
+    };
+    let made = kept().await;
+    made.expect(201);
+    assert_eq!(kept().await.body, made.body, "the same key, the same card");
+    let token = made.field("token");
     let body = json!({
         "shipping_address": address(), "coupon": "TEN", "payment_method": token,
         "note": "ring twice", "cart_version": ada.get("/api/cart").await.expect(200)["version"],

@@ -118,9 +118,15 @@ async fn health_and_pages_are_there(backend: Backend) {
     let ready = anonymous.get("/readyz").await.expect(200);
     assert_eq!(ready["status"], "ok");
     let parts = ready["parts"].as_object().expect("parts");
-    for part in
-        ["serving", "bus", "cache", "database.accounts", "database.catalog", "database.notifier"]
-    {
+    for part in [
+        "serving",
+        "sessions",
+        "bus",
+        "cache",
+        "database.accounts",
+        "database.catalog",
+        "database.notifier",
+    ] {
         assert_eq!(parts.get(part), Some(&json!(true)), "{part}: {ready}");
     }
     let operator = anonymous.at(&shop.operator());

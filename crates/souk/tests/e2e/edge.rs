@@ -1,23 +1,23 @@
-//! The edge: what no request passes, whoever sends it (`reliability.md` S05, S23, S25–S28, S33, S35).
-use std::net::{IpAddr, Ipv4Addr};
+//! The edge: what no request passes, whoever sends it (`reliability.md` S05, S23, S25, S26, S28, S33, S35).
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::json;
-use souk_testkit::{Answer, Backend, Client, Shop, ShopPlan, client, journeys};
+use souk_testkit::{Answer, Backend, Client, Shop, ShopPlan, client, eventually, journeys};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
-use crate::{finish, plan, teapot, unique};
+use crate::{SOON, finish, plan, teapot, unique};
 
 journeys!(
     s05_spoofed_addresses_change_nothing,
     s23_every_answer_has_its_security_headers,
     s25_unlisted_origins_are_not_allowed,
+    s26_one_address_does_not_take_every_connection,
     s26_requests_have_bounds,
-    s27_smuggled_requests_are_not_answered,
     s28_limits_hold_over_all_gateways,
     s28_overload_is_shed_and_the_rest_is_answered,
     s33_nothing_of_the_inside_is_on_the_street,
@@ -25,7 +25,7 @@ journeys!(
 );
 
 /// Connects, sends all and reads until the shop closes; fails when it keeps the connection.
-async fn sends(shop: &Shop, bytes: &[u8]) -> String {
+pub(crate) async fn sends(shop: &Shop, bytes: &[u8]) -> String {
     let address = shop.base().trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.expect("the shop listens");
     // it may close before it has read everything
@@ -38,7 +38,7 @@ async fn sends(shop: &Shop, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn status(answer: &str) -> u16 {
+pub(crate) fn status(answer: &str) -> u16 {
     let line = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
     line.and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
@@ -252,81 +252,56 @@ async fn s26_requests_have_bounds(backend: Backend) {
     finish(shop).await;
 }
 
-/// Requests that a proxy in front could read otherwise than we do; each hides a second one.
-fn smuggling() -> Vec<(&'static str, String)> {
-    const HIDDEN: &str = "GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n";
-    let post = |lines: &str, body: &str| {
-        format!(
-            "POST /api/auth/refresh HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n\
-             {lines}\r\n{body}{HIDDEN}"
-        )
-    };
-    let chunks = "2\r\n{}\r\n0\r\n\r\n";
-    let mut all = vec![
-        ("CL and TE", post("Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", chunks)),
-        ("TE and CL", post("Transfer-Encoding: chunked\r\nContent-Length: 6\r\n", chunks)),
-        (
-            "TE behind a bare LF",
-            post("X: y\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n", chunks),
-        ),
-        ("a folded TE", post("Transfer-Encoding:\r\n chunked\r\n", chunks)),
-        ("a folded line", post("X: y\r\n Content-Length: 2\r\n", "{}")),
-        ("a blank before the colon", post("Transfer-Encoding : chunked\r\n", chunks)),
-        ("two lengths", post("Content-Length: 2\r\nContent-Length: 60\r\n", "{}")),
-        ("CR in a value", post("X: a\rContent-Length: 2\r\n", "{}")),
-        ("NUL in a value", post("X: a\0b\r\n", "")),
-        ("a chunk's size behind LF", post("Transfer-Encoding: chunked\r\n", "2\n{}\r\n0\r\n\r\n")),
-        (
-            "an extension with LF",
-            post("Transfer-Encoding: chunked\r\n", "2;a\nb\r\n{}\r\n0\r\n\r\n"),
-        ),
-        (
-            "an endless chunk",
-            post("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n{}\r\n0\r\n\r\n"),
-        ),
-        ("a negative chunk", post("Transfer-Encoding: chunked\r\n", "-2\r\n{}\r\n0\r\n\r\n")),
-        ("a chunk without end", post("Transfer-Encoding: chunked\r\n", "2\r\n{}XX0\r\n\r\n")),
-        ("HTTP/2", format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{HIDDEN}")),
-        ("HTTP/0.9", format!("GET /healthz\r\n\r\n{HIDDEN}")),
-    ];
-    for coding in
-        ["xchunked", "chunked, identity", "identity", "chunked;q=1", "\u{b}chunked", "gzip"]
-    {
-        all.push((coding, post(&format!("Transfer-Encoding: {coding}\r\n"), chunks)));
-    }
-    for length in ["+2", "-2", "0x2", "2, 60", "2 2", "2a", "99999999999999999999", "\"2\""] {
-        all.push((length, post(&format!("Content-Length: {length}\r\n"), "{}")));
-    }
-    let old = post("Transfer-Encoding: chunked\r\n", chunks).replacen("HTTP/1.1", "HTTP/1.0", 1);
-    all.push(("HTTP/1.0 with TE", old));
-    all
+/// A connection from this address of the loopback network, and its first answer; empty: it was
+/// closed without one.
+async fn comes_from(shop: &Shop, last: u8) -> (TcpStream, String) {
+    let there: SocketAddr = shop.base().trim_start_matches("http://").parse().expect("an address");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).expect("the loopback network");
+    let mut stream = socket.connect(there).await.expect("the shop listens");
+    let request = "GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n";
+    // it may be closed already
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(SOON, stream.read(&mut answer)).await;
+    answer.truncate(read.expect("an answer or an end").unwrap_or_default());
+    (stream, String::from_utf8_lossy(&answer).into_owned())
 }
 
-async fn s27_smuggled_requests_are_not_answered(backend: Backend) {
-    let shop = plan(backend).open().await;
-    for (what, bytes) in smuggling() {
-        // `sends` sees that the connection is closed
-        let answer = sends(&shop, bytes.as_bytes()).await;
-        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{what}: {answer}");
-        assert!(
-            !answer.contains("\"status\":\"ok\""),
-            "{what}: the hidden one is answered: {answer}"
-        );
-        assert!([0, 400, 422].contains(&status(&answer)), "{what}: {answer}");
+async fn s26_one_address_does_not_take_every_connection(backend: Backend) {
+    const MOST: usize = 8;
+    let (slow, other, proxy) = (2, 3, 9);
+    let shop = limited(backend)
+        .set("gateway.max_connections_per_address", MOST)
+        .set("gateway.trusted_proxies", format!("[\"127.0.0.{proxy}\"]"))
+        .open()
+        .await;
+    let mut held = Vec::new();
+    for _ in 0..MOST {
+        let (stream, answer) = comes_from(&shop, slow).await;
+        assert_eq!(status(&answer), 200, "{answer}");
+        held.push(stream);
     }
-    // lines that end by LF alone are one request, not two
-    let bare = "GET /healthz HTTP/1.1\nHost: shop\nConnection: close\n\n";
-    assert_eq!(sends(&shop, bare.as_bytes()).await.matches("HTTP/1.1 ").count(), 1);
-    // nothing that a client sends ends a line of the answer
-    let anonymous = shop.anonymous();
-    for target in
-        ["/api/products/x%0d%0aset-cookie:%20a=b", "/%0d%0aset-cookie:a=b", "/api/orders/%0a"]
-    {
-        let request = anonymous.request(Method::GET, target).header("x-request-id", "a%0d%0ab");
-        let answer = anonymous.send(request).await;
-        assert!(answer.header("set-cookie").is_empty(), "{target}");
-        assert!(answer.headers.values().all(|value| !value.as_bytes().contains(&b'%')), "{target}");
+    for _ in 0..3 {
+        assert_eq!(comes_from(&shop, slow).await.1, "", "it has as many as it may have");
     }
+    assert_eq!(status(&comes_from(&shop, other).await.1), 200, "nobody else is in the way");
+    // a proxy brings everybody
+    for _ in 0..3 * MOST {
+        let (stream, answer) = comes_from(&shop, proxy).await;
+        assert_eq!(status(&answer), 200, "{answer}");
+        held.push(stream);
+    }
+    // whoever leaves makes room
+    drop(held.remove(0));
+    eventually("there is room again", SOON, || async {
+        match comes_from(&shop, slow).await.1 {
+            answer if status(&answer) == 200 => Ok(()),
+            answer => Err(answer),
+        }
+    })
+    .await;
+    drop(held);
     finish(shop).await;
 }
 

@@ -1,6 +1,7 @@
 //! What came out at the other end: letters in the folder, or at the mail system.
 use std::collections::BTreeMap;
 
+use souk_testkit::letter::{code, recipient, token, words};
 use souk_testkit::{Backend, Client, Shop, eventually};
 
 use crate::SOON;
@@ -12,7 +13,7 @@ pub(crate) fn delivered(shop: &Shop, address: &str) -> usize {
             let to = |mail: &souk_testkit::ses::AcceptedMail| mail.destination == [address];
             ses.accepted().iter().filter(|mail| to(mail)).count()
         }
-        None => folder(shop).iter().filter(|letter| is_to(letter, address)).count(),
+        None => folder(shop).iter().filter(|letter| recipient(letter) == address).count(),
     }
 }
 
@@ -24,7 +25,7 @@ pub(crate) fn delivered_about(shop: &Shop, word: &str) -> BTreeMap<String, usize
     };
     let mut found = BTreeMap::new();
     for letter in letters.iter().filter(|letter| words(letter).contains(word)) {
-        *found.entry(souk_testkit::letter::recipient(letter)).or_default() += 1;
+        *found.entry(recipient(letter)).or_default() += 1;
     }
     found
 }
@@ -46,59 +47,18 @@ pub(crate) fn letters_to(shop: &Shop, address: &str) -> Vec<String> {
             let to = |mail: &souk_testkit::ses::AcceptedMail| mail.destination == [address];
             ses.accepted().iter().filter(|mail| to(mail)).map(|mail| mail.text()).collect()
         }
-        None => folder(shop).into_iter().filter(|letter| is_to(letter, address)).collect(),
+        None => folder(shop).into_iter().filter(|letter| recipient(letter) == address).collect(),
     }
 }
 
 /// The code in a letter: it has a line of its own.
 pub(crate) fn code_in(words: &str) -> String {
-    let is_code = |line: &&str| {
-        line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
-    };
-    let code = words.lines().map(str::trim).find(is_code);
-    code.unwrap_or_else(|| panic!("no code in {words}")).to_owned()
+    code(words).unwrap_or_else(|| panic!("no code in {words}")).to_owned()
 }
 
 /// The token in the link of a letter.
 pub(crate) fn token_in(words: &str) -> String {
-    let token = words.lines().find_map(|line| line.trim().split_once("?token="));
-    token.unwrap_or_else(|| panic!("no link in {words}")).1.to_owned()
-}
-
-/// The plain text of a message, decoded (RFC 2045).
-pub(crate) fn words(raw: &str) -> String {
-    let start = raw.find("Content-Type: text/plain").expect("a text part");
-    let (head, body) = raw[start..].split_once("\r\n\r\n").expect("a body");
-    let body = body.split("\r\n--souk-").next().unwrap_or_default();
-    let head = head.to_ascii_lowercase();
-    let bytes = if head.contains("quoted-printable") {
-        unquoted(body.as_bytes())
-    } else if head.contains("base64") {
-        let letters: String = body.split_whitespace().collect();
-        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, letters).expect("base64")
-    } else {
-        body.as_bytes().to_vec()
-    };
-    String::from_utf8(bytes).expect("UTF-8")
-}
-
-fn unquoted(body: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    let mut rest = body;
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        if first != b'=' {
-            plain.push(first);
-        } else if let Some(next_line) = after.strip_prefix(b"\r\n") {
-            rest = next_line;
-        } else {
-            let (hex, after) = after.split_at(2);
-            let hex = std::str::from_utf8(hex).expect("hexadecimal digits");
-            plain.push(u8::from_str_radix(hex, 16).expect("hexadecimal digits"));
-            rest = after;
-        }
-    }
-    plain
+    token(words).unwrap_or_else(|| panic!("no link in {words}")).to_owned()
 }
 
 /// SES where there are servers, else the folder.
@@ -116,11 +76,6 @@ fn folder(shop: &Shop) -> Vec<String> {
             String::from_utf8_lossy(&std::fs::read(entry.path()).expect("a letter")).into_owned()
         })
         .collect()
-}
-
-fn is_to(letter: &str, address: &str) -> bool {
-    let head = letter.split("\r\n\r\n").next().unwrap_or_default();
-    head.lines().any(|line| line.starts_with("To:") && line.contains(address))
 }
 
 /// The ledger of one product (or all, when empty), once it has `count` rows and none of them waits.

@@ -250,6 +250,11 @@ pub(super) async fn strangers(shop: Shop) {
         says.insert(name, "admin products.write operator".to_owned());
     }
     assert_eq!(asks(says).await.code, Code::PermissionDenied);
+    // nor for one who may: users come through the gateway
+    for service in ["analytics", "notifier", "orders", "accounts"] {
+        let says = port.says(Some(service), "catalog", Some(admin.token()));
+        assert_eq!(asks(says).await.code, Code::PermissionDenied, "{service}");
+    }
     let nobody = port.says(Some("gateway"), "catalog", None);
     assert_eq!(asks(nobody).await.reason, "login_required");
 

@@ -1,4 +1,4 @@
-//! Everything that a shop leaves behind: log, traces, metrics, databases, files, letters.
+//! What a shop leaves behind in databases and files.
 use std::fs;
 use std::path::Path;
 
@@ -6,27 +6,38 @@ use sea_orm::{ConnectionTrait, Statement};
 use souk_storage::{Database, DatabaseSettings};
 use souk_testkit::Storehouse;
 
+use super::bus;
 use super::marks::Place;
-use crate::letters::words;
 
 /// Services with a database.
 pub(super) const KEEPERS: [&str; 5] = ["accounts", "analytics", "catalog", "notifier", "orders"];
 
-/// Every column of every table, whole.
+/// Every column of every table, whole; also those of the bus that is a file.
 pub(super) async fn tables(store: &Storehouse) -> Vec<Place> {
     let mut places = Vec::new();
-    for service in KEEPERS {
-        let url = store.setting("database.url").unwrap_or_default().to_owned();
-        let settings = DatabaseSettings { url, ..DatabaseSettings::default() };
-        let db = Database::open(&settings, &store.data_dir(), service).await;
-        let db = db.unwrap_or_else(|e| panic!("the database of {service}: {e}"));
+    for (name, db) in databases(store).await {
         for (table, column) in columns(&db).await {
             let bytes = values(&db, &table, &column).await.join(&b"\n"[..]);
-            places.push(Place { name: format!("{service}: {table}.{column}"), bytes });
+            places.push(Place { name: format!("{name}: {table}.{column}"), bytes });
         }
         db.close().await.expect("it closes");
     }
     places
+}
+
+/// All that there are, by name.
+pub(super) async fn databases(store: &Storehouse) -> Vec<(&'static str, Database)> {
+    let mut found = Vec::new();
+    for service in KEEPERS {
+        let url = store.setting("database.url").unwrap_or_default().to_owned();
+        let settings = DatabaseSettings { url, ..DatabaseSettings::default() };
+        let db = Database::open(&settings, &store.data_dir(), service).await;
+        found.push((service, db.unwrap_or_else(|e| panic!("the database of {service}: {e}"))));
+    }
+    if store.setting("bus.url").is_none() {
+        found.push(("bus", bus::open(&store.data_dir()).await));
+    }
+    found
 }
 
 async fn columns(db: &Database) -> Vec<(String, String)> {
@@ -69,7 +80,7 @@ async fn rows(db: &Database, sql: String) -> Vec<sea_orm::QueryResult> {
 }
 
 /// Every file of the data directory but databases of services, secrets and letters. On the default
-/// back ends the queues are among them.
+/// back ends the file of the queues is among them, with what was deleted from it.
 pub(super) fn files(store: &Storehouse) -> Vec<Place> {
     let home = store.data_dir();
     let left_out = |path: &Path| {
@@ -111,25 +122,4 @@ pub(super) fn remains(store: &Storehouse) -> Vec<Place> {
         bytes: fs::read(entry.path()).expect("a file"),
     };
     files.map(place).collect()
-}
-
-/// A letter in the folder.
-pub(super) struct Letter {
-    pub(super) to: String,
-    /// Lines that quoted-printable broke are whole again.
-    pub(super) raw: String,
-    /// Its text, decoded.
-    pub(super) words: String,
-}
-
-pub(super) fn letters(store: &Storehouse) -> Vec<Letter> {
-    let Ok(entries) = fs::read_dir(store.data_dir().join("mail")) else { return Vec::new() };
-    let paths = entries.flatten().map(|entry| entry.path());
-    let letters = paths.filter(|path| path.extension().is_some_and(|end| end == "eml"));
-    let read = |path| {
-        let raw = String::from_utf8_lossy(&fs::read(path).expect("a letter")).into_owned();
-        let to = raw.lines().find_map(|line| line.strip_prefix("To: ")).unwrap_or_default();
-        Letter { to: to.trim().to_owned(), words: words(&raw), raw: raw.replace("=\r\n", "") }
-    };
-    letters.map(read).collect()
 }

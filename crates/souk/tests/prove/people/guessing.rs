@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt};
 use http::Method;
 use serde_json::{Value, json};
 use souk_testkit::letter::{recipient, token, words};
-use souk_testkit::shop::PASSWORD;
+use souk_testkit::shop::{ADMIN_EMAIL, ADMIN_PASSWORD, PASSWORD};
 use souk_testkit::{Answer, Backend, Client};
 
 use super::stage::{Stage, place};
@@ -22,6 +22,8 @@ const BETWEEN: TimeDelta = TimeDelta::seconds(6);
 const EACH: usize = 10;
 const OF_AN_ACCOUNT: u64 = 10;
 const OF_AN_ADDRESS: u64 = 100;
+/// Accounts made with one token of the admin's.
+const AT_ONE_DESK: usize = 1_000;
 /// Of the owner, and of somebody who tries every account.
 const HOME: &str = "198.51.100.20";
 const GUESSER: &str = "203.0.113.77";
@@ -199,21 +201,26 @@ async fn link(stage: &Stage, email: &str) -> String {
 
 /// That many people; their addresses.
 async fn accounts(stage: &Stage, n: usize) -> Vec<String> {
-    let admin = stage.shop.admin().await;
-    let made = (0..n).map(|_| {
-        let admin = admin.clone();
-        async move {
-            let name = new_name();
-            let email = format!("{name}@people.example");
-            let body = json!({
-                "username": name, "email": email, "full_name": "Pat Proof", "password": PASSWORD,
-                "role": "customer",
-            });
-            admin.post("/api/users", &body).await.expect(201);
-            email
-        }
+    let mut all = Vec::with_capacity(n);
+    while all.len() < n {
+        // anew each time: a token does not live as long as making all of them takes
+        let admin = stage.shop.log_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
+        let made = (all.len()..n.min(all.len() + AT_ONE_DESK)).map(|_| account(admin.clone()));
+        let made: Vec<String> = stream::iter(made).buffer_unordered(8).collect().await;
+        all.extend(made);
+    }
+    all
+}
+
+async fn account(admin: Client) -> String {
+    let name = new_name();
+    let email = format!("{name}@people.example");
+    let body = json!({
+        "username": name, "email": email, "full_name": "Pat Proof", "password": PASSWORD,
+        "role": "customer",
     });
-    stream::iter(made).buffer_unordered(8).collect().await
+    admin.post("/api/users", &body).await.expect(201);
+    email
 }
 
 /// One address tries one password on each.

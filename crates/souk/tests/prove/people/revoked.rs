@@ -11,10 +11,12 @@ use super::statistics::percentile;
 use super::usage::{Fate, Use, fate};
 use super::{Login, Person, Table, patient};
 use crate::amounts::{amount, is_full};
+use crate::broker::Broker;
 use crate::buyers::{crowded, verified};
 use crate::client::Client;
 use crate::evidence::show;
 use crate::house::{Ground, House, PASSWORD};
+use crate::process::until;
 use crate::redis::Redis;
 
 /// Tokens that are used at the same time: each costs up to sixty requests a second.
@@ -60,7 +62,7 @@ const HEAD: &[&str] = &[
 async fn p33_p34_what_was_taken_away_is_refused_on_sqlite() {
     let house = House::whole(crowded(Ground::folder())).await;
     let mut table = Table::new(HEAD);
-    let held = all(&house, &mut table, &LOSSES, SECOND).await;
+    let held = all(&house, &mut table, "", &LOSSES, SECOND).await;
     show("people", "P33, P34: what was taken away is refused, the one process, SQLite", &table);
     assert!(held, "{table}");
     println!("{}", verified(&house).await);
@@ -72,9 +74,9 @@ async fn p33_p34_what_was_taken_away_is_refused_at_three_gateways() {
     let ground = crowded(Ground::servers().await).on_cache(&redis.url());
     let house = House::with_gateways(ground, GATEWAYS).await;
     let mut table = Table::new(HEAD);
-    let mut held = all(&house, &mut table, &LOSSES, SECOND).await;
+    let mut held = all(&house, &mut table, "", &LOSSES, SECOND).await;
     redis.kill().await;
-    held &= all(&house, &mut table, &[Loss::Logout], 2 * SECOND).await;
+    held &= all(&house, &mut table, ", Redis away", &[Loss::Logout], 2 * SECOND).await;
     let title =
         "P33, P34: what was taken away is refused, single services, PostgreSQL and RabbitMQ";
     show("people", title, &table);
@@ -82,8 +84,96 @@ async fn p33_p34_what_was_taken_away_is_refused_at_three_gateways() {
     println!("{}", verified(&house).await);
 }
 
+/// Nobody hears an event: neither those who tell nor those who listen reach the broker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p33_p34_what_was_taken_away_is_refused_while_the_broker_is_away() {
+    let mut broker = Broker::start().await;
+    let ground = crowded(Ground::private_broker(&broker.url()).await);
+    let house = House::with_gateways(ground, GATEWAYS).await;
+    broker.kill().await;
+    let mut table = Table::new(HEAD);
+    // the link to a new password goes by an event, so nobody can reset theirs
+    let losses = [Loss::Logout, Loss::PasswordChanged, Loss::RoleChanged, Loss::SwitchedOff];
+    let held = all(&house, &mut table, ", broker away", &losses, SECOND).await;
+    let title = "P33, P34: what was taken away is refused while RabbitMQ is away, single services";
+    show("people", title, &table);
+    assert!(held, "{table}");
+    broker.open().await;
+    println!("{}", verified(&house).await);
+}
+
+/// What ended before a gateway was there it knows before it takes the first token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p33_a_gateway_that_starts_later_takes_no_token_of_a_session_that_ended() {
+    let mut house = House::with_gateways(crowded(Ground::servers().await), 2).await;
+    let [desk, late] = &house.doors[..] else { panic!("two doors") };
+    let (desk, late) = (desk.clone(), late.clone());
+    let person = Person::new(&desk, "customer").await;
+    let (gone, kept) = (person.logs_in(&desk).await, person.logs_in(&desk).await);
+    for login in [&gone, &kept] {
+        assert_eq!(looks(&late, login).await, Some(200));
+    }
+    house.kill("gateway-2").await;
+    done(&desk, None, "/api/auth/logout", json!({ "refresh_token": gone.refresh }), 204).await;
+    house.start("gateway-2", None);
+    let mut seen = Vec::new();
+    let answers = until(Duration::from_secs(60), async || {
+        let status = looks(&late, &gone).await;
+        seen.push(status);
+        ![None, Some(503)].contains(&status)
+    });
+    assert!(answers.await, "{seen:?}");
+    assert_eq!(seen.last(), Some(&Some(401)), "{seen:?}");
+    assert_eq!(looks(&late, &kept).await, Some(200));
+}
+
+/// Whoever cannot ask accounts any more goes on serving, but neither power nor money.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p34_without_accounts_nobody_acts_by_power_or_with_money_for_long() {
+    let mut house = House::with_gateways(crowded(Ground::servers().await), 1).await;
+    let door = house.client.clone();
+    let (admin, customer) =
+        (Person::new(&door, "admin").await, Person::new(&door, "customer").await);
+    let (admin, customer) = (admin.logs_in(&door).await, customer.logs_in(&door).await);
+    assert_eq!(looks(&door, &customer).await, Some(200));
+    assert_eq!(makes_coupon(&door, &admin).await.0, 201);
+    house.kill("accounts").await;
+    let closed = until(Duration::from_secs(90), async || {
+        makes_coupon(&door, &admin).await == (503, "session_unconfirmed".to_owned())
+    });
+    assert!(closed.await, "{:?}", makes_coupon(&door, &admin).await);
+    let order = door.ask(Some(&customer.access), "POST", "/api/orders", Some(&json!({}))).await;
+    let (status, problem) = order.unwrap();
+    assert_eq!((status, &problem["code"]), (503, &json!("session_unconfirmed")));
+    assert_eq!(looks(&door, &customer).await, Some(200), "a look costs nobody anything");
+    assert_eq!(door.status("/readyz").await, Some(200), "who only looks is still welcome");
+    house.start("accounts", None);
+    let open = until(Duration::from_secs(60), async || makes_coupon(&door, &admin).await.0 == 201);
+    assert!(open.await, "{:?}", makes_coupon(&door, &admin).await);
+}
+
+/// A look into the cart: of that only orders knows.
+async fn looks(door: &Client, login: &Login) -> Option<u16> {
+    let answer = door.ask(Some(&login.access), "GET", "/api/cart", None).await;
+    answer.map(|(status, _)| status)
+}
+
+async fn makes_coupon(door: &Client, login: &Login) -> (u16, String) {
+    let code = uuid::Uuid::new_v4().simple().to_string();
+    let body = json!({ "code": code, "kind": "percent", "percent": "10" });
+    let answer = door.ask(Some(&login.access), "POST", "/api/admin/coupons", Some(&body)).await;
+    let (status, answer) = answer.unwrap_or_default();
+    (status, answer["code"].as_str().unwrap_or_default().to_owned())
+}
+
 /// Each loss a thousand times. Answers whether all was as promised.
-async fn all(house: &House, table: &mut Table, losses: &[Loss], promised: Duration) -> bool {
+async fn all(
+    house: &House,
+    table: &mut Table,
+    circumstance: &str,
+    losses: &[Loss],
+    promised: Duration,
+) -> bool {
     let letters = Letters::of(&house.data());
     let n = amount(12, 1_000);
     let mut held = true;
@@ -97,9 +187,8 @@ async fn all(house: &House, table: &mut Table, losses: &[Loss], promised: Durati
         let over = late.iter().filter(|late| **late > promised).count();
         let (accepted, after) = (sum(|fate| fate.accepted), sum(|fate| fate.accepted_late));
         let (revived, doors) = (sum(|fate| fate.revived), house.doors.len());
-        let away = if promised > SECOND { ", Redis away" } else { "" };
         table.row(
-            &format!("{}{away}", loss.name()),
+            &format!("{}{circumstance}", loss.name()),
             &[
                 &n,
                 &doors,
