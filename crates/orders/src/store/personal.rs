@@ -179,6 +179,10 @@ pub(crate) async fn erase_rest(tx: &Tx, user: UserId) -> Result<u64, DbErr> {
     }
     let name = user.to_string();
     touched += test_book::remove_cards_of(tx, &name).await?;
+    let paid =
+        test_book::Entity::find().filter(test_book::Column::UserId.eq(&name)).all(tx).await?;
+    let references: Vec<String> = paid.into_iter().map(|payment| payment.reference).collect();
+    touched += test_book::forget_calls_of(tx, &name, &references).await?;
     let marked = Condition::any()
         .add(test_book::Column::Last4.ne(""))
         .add(test_book::Column::ActionUrl.ne(""));

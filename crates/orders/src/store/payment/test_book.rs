@@ -11,7 +11,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, Condition, QueryOrder, QuerySelect};
 use souk_storage::{Database, Tx};
 
-pub(crate) use call::forget as forget_calls;
+pub(crate) use call::{forget as forget_calls, forget_of as forget_calls_of};
 pub(crate) use card::{
     by_token as card_by_token, insert as insert_card, is_of as is_card_of, of_user as cards_of,
     remove as remove_card, remove_of_user as remove_cards_of,

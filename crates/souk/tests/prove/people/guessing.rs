@@ -1,5 +1,7 @@
 //! P39: guessing is bounded, by account wherever the guesses come from, and by address whomever they
 //! are about; and the owner comes in by a new password.
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -183,7 +185,7 @@ async fn one_account(stage: &Stage, n: usize) -> (Counts, &'static str) {
 async fn link(stage: &Stage, email: &str) -> String {
     let folder = stage.shop.store().data_dir().join("mail");
     let mut found = None;
-    until(std::time::Duration::from_secs(60), async || {
+    until(Duration::from_secs(60), async || {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|end| end == "eml") {
                 let raw = std::fs::read(entry.path()).unwrap();
@@ -205,6 +207,11 @@ async fn accounts(stage: &Stage, n: usize) -> Vec<String> {
     while all.len() < n {
         // anew each time: a token does not live as long as making all of them takes
         let admin = stage.shop.log_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
+        // time has leapt: nobody works at the desk until the gateway has asked which sessions ended
+        let open = until(Duration::from_secs(60), async || {
+            admin.get("/api/users?limit=1").await.status == 200
+        });
+        assert!(open.await, "the desk stays closed");
         let made = (all.len()..n.min(all.len() + AT_ONE_DESK)).map(|_| account(admin.clone()));
         let made: Vec<String> = stream::iter(made).buffer_unordered(8).collect().await;
         all.extend(made);

@@ -3,6 +3,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
+use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::OnConflict;
@@ -136,4 +137,12 @@ fn read(json: Json) -> Result<Answer, DbErr> {
             created_at: fields.created_at,
         })),
     }
+}
+
+/// Forgets the calls about these payments and about what this person paid with.
+pub(crate) async fn forget_of(tx: &Tx, user: &str, references: &[String]) -> Result<u64, DbErr> {
+    let named = references.iter().map(String::as_str).chain([user]);
+    let about =
+        named.fold(Condition::any(), |any, name| any.add(Column::Fingerprint.contains(name)));
+    Ok(Entity::delete_many().filter(about).exec(tx).await?.rows_affected)
 }

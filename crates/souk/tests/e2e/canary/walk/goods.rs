@@ -9,6 +9,7 @@ use crate::buying::{card, kettle};
 impl Canary<'_> {
     pub(in super::super) async fn buys(&mut self, client: &Client) {
         let product = kettle(&self.admin, 10).await;
+        client.get(&format!("/api/products/{product}")).await.expect(200);
         let guest = self.anonymous.request(Method::POST, "/api/carts");
         let guest = self.anonymous.send(guest).await;
         self.mark_field("cart secret", &guest, "cart_secret");
