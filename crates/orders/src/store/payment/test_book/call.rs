@@ -139,10 +139,18 @@ fn read(json: Json) -> Result<Answer, DbErr> {
     }
 }
 
+/// Names of one statement: SQLite does not read conditions of any depth.
+const TOGETHER: usize = 100;
+
 /// Forgets the calls about these payments and about what this person paid with.
 pub(crate) async fn forget_of(tx: &Tx, user: &str, references: &[String]) -> Result<u64, DbErr> {
-    let named = references.iter().map(String::as_str).chain([user]);
-    let about =
-        named.fold(Condition::any(), |any, name| any.add(Column::Fingerprint.contains(name)));
-    Ok(Entity::delete_many().filter(about).exec(tx).await?.rows_affected)
+    let names: Vec<&str> = references.iter().map(String::as_str).chain([user]).collect();
+    let mut forgotten = 0;
+    for some in names.chunks(TOGETHER) {
+        let about = some
+            .iter()
+            .fold(Condition::any(), |any, name| any.add(Column::Fingerprint.contains(*name)));
+        forgotten += Entity::delete_many().filter(about).exec(tx).await?.rows_affected;
+    }
+    Ok(forgotten)
 }
