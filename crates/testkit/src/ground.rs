@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::storehouse::{Backend, server};
 
 /// For what stops, on a machine that has other things to do.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(180);
 
 /// A fresh database with its tables, at noon; removed when dropped.
 pub struct Ground {

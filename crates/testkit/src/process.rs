@@ -15,7 +15,7 @@ use crate::shop::{ADMIN_EMAIL, ADMIN_PASSWORD};
 use crate::{Shop, Storehouse, eventually, free_address};
 
 /// A debug build on a loaded machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// How to start the program; one plan may start it many times, always on the same ports and data.
 #[derive(Clone)]

@@ -256,7 +256,7 @@ impl Shop {
         };
         let mut client = AccountServiceClient::new(accounts);
         let made =
-            tokio::time::timeout(Duration::from_secs(30), client.create_first_admin(request));
+            tokio::time::timeout(Duration::from_secs(180), client.create_first_admin(request));
         made.await.expect("accounts answers").expect("the first admin is made");
     }
 }

@@ -24,13 +24,13 @@ where
     }
 }
 
-/// Looks again and again until `look` answers something; after two thousand looks the test fails. On
+/// Looks again and again until `look` answers something; after nine thousand looks the test fails. On
 /// a machine that has other things to do each look takes longer, too.
 pub async fn until_some<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut look: impl FnMut() -> F,
 ) -> T {
-    for _ in 0..2_000 {
+    for _ in 0..9_000 {
         if let Some(seen) = look().await {
             return seen;
         }

@@ -65,7 +65,7 @@ impl Worker {
 
     async fn end(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(180), self.task).await.unwrap().unwrap();
     }
 
     /// Vanishes without a word.
@@ -113,7 +113,7 @@ impl House {
 
     async fn until(&self, id: JobId, is: impl Fn(&Job) -> bool) -> Job {
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
-        for _ in 0..4_000 {
+        for _ in 0..36_000 {
             ticks.tick().await;
             let job = self.job(id).await;
             if is(&job) {

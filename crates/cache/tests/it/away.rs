@@ -95,7 +95,7 @@ async fn the_connection_comes_back_by_itself() {
 
     let bridge = Bridge::build(listen(address).await);
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    for _ in 0..500 {
+    for _ in 0..9_000 {
         ticks.tick().await;
         if let Ok(value) = cache.get(&key).await {
             assert_eq!(value.as_deref(), Some(&b"before"[..]));

@@ -261,13 +261,13 @@ pub(crate) fn broken_fields<T: std::fmt::Debug>(result: Result<T, Failure>) -> V
     failure.violations.into_iter().map(|v| v.field).collect()
 }
 
-/// Waits until `found` answers something; at most 60 s.
+/// Waits until `found` answers something; three minutes are for loaded machines, not for the code.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut found: impl FnMut() -> F,
 ) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    for _ in 0..12_000 {
+    for _ in 0..36_000 {
         ticks.tick().await;
         if let Some(found) = found().await {
             return found;

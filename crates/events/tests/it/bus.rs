@@ -24,7 +24,7 @@ pub(crate) const STOCK: &str = "souk.catalog.stock.moved.v1";
 pub(crate) const USER: &str = "souk.accounts.user.created.v1";
 
 /// No test waits longer for one thing.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_secs(180);
 
 /// Where a bus of one test lives; it can be opened again and again.
 pub(crate) struct Place {

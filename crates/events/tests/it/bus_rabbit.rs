@@ -113,7 +113,7 @@ async fn a_deleted_queue_and_exchange_are_declared_again() {
         bus.publish(&[event(USER, 2)]).await[0].is_ok()
     })
     .await;
-    let next = tokio::time::timeout(Duration::from_secs(30), take(&mut deliveries)).await.unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(180), take(&mut deliveries)).await.unwrap();
     assert_eq!(next.0, 2);
     next.2.ack().await.unwrap();
     drop(deliveries);

@@ -241,7 +241,7 @@ async fn a_stop_finishes_what_is_in_hand_and_gives_the_rest_back(home: Home) {
         Ok(())
     });
     let consumer = start(&home, &bus, 10, writer);
-    let began = tokio::time::timeout(Duration::from_secs(60), inside.acquire()).await;
+    let began = tokio::time::timeout(Duration::from_secs(180), inside.acquire()).await;
     began.unwrap().unwrap().forget();
     consumer.stop.cancel();
     drop(go);

@@ -21,7 +21,7 @@ pub(crate) async fn survives(test: &str, orders: &str, crash_at: &str) -> bool {
     let mut victim = tokio::process::Command::new(std::env::current_exe().unwrap());
     victim.arg(test).arg("--exact").kill_on_drop(true);
     victim.env(VICTIM, orders).env("SOUK_CRASH_AT", crash_at);
-    let ended = tokio::time::timeout(Duration::from_secs(60), victim.output()).await;
+    let ended = tokio::time::timeout(Duration::from_secs(180), victim.output()).await;
     let ended = ended.unwrap().unwrap();
     // an abort has no exit code; a test that failed has one, and its words are wanted
     assert!(ended.status.code().is_none_or(|code| code == 0 || !crash_at.is_empty()), "{ended:?}");

@@ -68,9 +68,9 @@ pub(crate) async fn open(url: &str) -> Database {
     Database::open(&settings, Path::new("/nowhere"), "shop").await.unwrap()
 }
 
-/// Waits for a condition; a minute is for loaded machines, not for the code.
+/// Waits for a condition; three minutes are for loaded machines, not for the code.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let patience = tokio::time::timeout(Duration::from_secs(60), async {
+    let patience = tokio::time::timeout(Duration::from_secs(180), async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(3)).await;
         }

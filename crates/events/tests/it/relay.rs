@@ -228,7 +228,7 @@ async fn a_killed_relay_loses_nothing(home: Home) {
         let mut victim = tokio::process::Command::new(std::env::current_exe().unwrap());
         victim.arg(format!("relay::{store}::a_killed_relay_loses_nothing")).arg("--exact");
         victim.env(VICTIM, &home.url).env("SOUK_CRASH_AT", point).kill_on_drop(true);
-        let died = tokio::time::timeout(Duration::from_secs(60), victim.output()).await;
+        let died = tokio::time::timeout(Duration::from_secs(180), victim.output()).await;
         assert_eq!(died.unwrap().unwrap().status.code(), None, "{point} did not kill");
         assert_eq!(waiting(&home).await, left, "{point}");
     }

@@ -132,7 +132,7 @@ impl<'b> Press<'b> {
     async fn until(&self, id: JobId, is: impl Fn(&Job) -> bool) -> Job {
         let postman = self.postman().await;
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
-        let mut left = 4_000;
+        let mut left = 36_000;
         loop {
             ticks.tick().await;
             deliver(&postman).await;

@@ -49,7 +49,7 @@ use souk_service::{Blueprint, blueprint};
 use souk_testkit::{Backend, Client, Shop, ShopPlan};
 
 /// For what should happen soon, on a machine that has other things to do.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 /// All services, as `souk serve` has them.
 fn services() -> Vec<Blueprint> {

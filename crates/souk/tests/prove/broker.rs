@@ -39,7 +39,7 @@ impl Broker {
         let mut mapper = tied(&found("epmd"));
         mapper.args(["-address", "127.0.0.1", "-port", &mapper_port.to_string()]);
         let mapper = Process::start("epmd", mapper, &dir.path().join("epmd.log"));
-        let connects = until(Duration::from_secs(10), async || {
+        let connects = until(Duration::from_secs(60), async || {
             TcpStream::connect(("127.0.0.1", mapper_port)).await.is_ok()
         });
         assert!(connects.await, "epmd: {}", mapper.last_lines());

@@ -101,7 +101,7 @@ impl Client {
     /// The same, again until there is an answer.
     pub(crate) async fn read(&self, path: &str) -> Value {
         let mut found = None;
-        let answered = until(Duration::from_secs(30), async || {
+        let answered = until(Duration::from_secs(180), async || {
             found = self.asked(path).await;
             found.is_some()
         });

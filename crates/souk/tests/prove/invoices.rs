@@ -326,7 +326,7 @@ impl<'a> Replay<'a> {
         for (sku, (units, sum)) in &self.sku_sums {
             let path = format!("/api/admin/stats/sales?product={}", self.products[sku]);
             let mut figures = (0, 0);
-            let same = until(Duration::from_secs(30), async || {
+            let same = until(Duration::from_secs(180), async || {
                 figures = of(&self.client.read(&path).await);
                 figures == (*units, *sum)
             });

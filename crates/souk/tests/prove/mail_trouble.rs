@@ -18,7 +18,7 @@ use crate::process::until;
 
 /// Of one kind of trouble.
 const CHANGES: i64 = 20;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_do_not_wait_for_a_slow_dead_or_throttling_ses_and_no_letter_is_lost() {

@@ -24,7 +24,7 @@ const CHANGES: &str = "analytics.product.v1";
 const NOTICES: &str = "notifier.product.v1";
 /// Why the test's own consumer parked a good message.
 const BUG: &str = "a bug that was fixed since";
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poisoned_messages_block_nobody_and_can_be_replayed_and_dropped_on_sqlite() {

@@ -22,7 +22,7 @@ impl Redis {
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--daemonize", "no"]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(dir.path());
         let mut process = Process::start("Redis", command, &dir.path().join("redis.log"));
-        let speaks = until(Duration::from_secs(30), async || {
+        let speaks = until(Duration::from_secs(180), async || {
             process.must_live();
             TcpStream::connect(("127.0.0.1", port)).await.is_ok()
         });

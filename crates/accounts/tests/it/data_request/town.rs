@@ -153,7 +153,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) async fn end(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(180), self.task).await.unwrap().unwrap();
     }
 
     /// Vanishes without a word.
@@ -254,7 +254,7 @@ impl<'a> Town<'a> {
     ) -> souk_jobs::Job {
         let id = id.parse().unwrap();
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
-        for _ in 0..4_000 {
+        for _ in 0..36_000 {
             ticks.tick().await;
             self.jobs.wake();
             let job = self.jobs.get(id).await.unwrap().unwrap();

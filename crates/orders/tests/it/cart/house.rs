@@ -337,10 +337,10 @@ pub(crate) fn changes(cart: &Cart) -> Vec<Vec<&str>> {
     cart.items.iter().map(|line| line.changes.iter().map(String::as_str).collect()).collect()
 }
 
-/// Waits until it is so; at most 60 s.
+/// Waits until it is so; three minutes are for loaded machines, not for the code.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    for _ in 0..12_000 {
+    for _ in 0..36_000 {
         ticks.tick().await;
         if so().await {
             return;

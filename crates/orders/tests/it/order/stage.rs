@@ -387,13 +387,13 @@ pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, Failure>) -> (Kind, 
     (failure.kind, failure.reason)
 }
 
-/// Waits until `found` answers something; at most 60 s.
+/// Waits until `found` answers something; three minutes are for loaded machines, not for the code.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut found: impl FnMut() -> F,
 ) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    for _ in 0..3_000 {
+    for _ in 0..9_000 {
         ticks.tick().await;
         if let Some(found) = found().await {
             return found;

@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_millis(50);
 /// Uses at each door before and after.
 const SURE: u64 = 4;
 /// However slow: the table says what it was.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a token is used for.
 #[derive(Clone, Copy, Debug)]
