@@ -81,7 +81,7 @@ fn build(frame: &Frame, config: Config) -> anyhow::Result<Parts> {
         views: Views::new(config.view_buffer, frame.clock()),
         viewers: Arc::new(Viewers::new(frame.clock())),
         verifier: frame.verifier(),
-        revocations: Arc::new(Revocations::new(frame.clock(), frame.verifier())),
+        revocations: Arc::new(Revocations::new(frame.verifier())),
         blocks: Arc::new(Blocks::new(frame.clock())),
         exchange: Arc::new(Exchange::new()),
         cookies: Cookies::new(public_url),

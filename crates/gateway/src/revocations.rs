@@ -1,17 +1,18 @@
 //! Sessions that ended: events tell of them, and accounts is asked twice a second, so that whatever
 //! happens to the bus, to the relay of accounts or to our queue, a second later nobody comes in with a
 //! token of theirs. While accounts cannot be asked, what needs power or moves money is refused.
+//! How old that knowledge is goes by a clock that nobody sets: a leap of the time of day neither
+//! closes the till nor keeps it open.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
 use souk_auth::Verifier;
 use souk_proto::accounts::v1::{ListEndedSessionsRequest, ListEndedSessionsResponse};
 use souk_rpc::{Failure, Kind};
-use souk_values::Clock;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Response, Status};
 
@@ -24,23 +25,28 @@ const EVERY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a request waits for the first list: a gateway that has just started knows nothing.
 const FIRST: Duration = Duration::from_secs(5);
-/// So long after the last list power and money are trusted (microseconds).
-const TRUSTED_US: i64 = 30_000_000;
+/// So long after the last list power and money are trusted.
+const TRUSTED: Duration = Duration::from_secs(30);
 /// No list yet.
-const NEVER: i64 = i64::MIN;
+const NEVER: u64 = u64::MAX;
 
 /// How much this process knows of what ended.
 pub(crate) struct Revocations {
-    clock: Clock,
+    began: Instant,
     verifier: Arc<Verifier>,
-    /// When the newest list was asked for, in microseconds since the epoch.
-    known_us: AtomicI64,
+    /// When the newest list was asked for, in microseconds since `began`.
+    known_us: AtomicU64,
     first: Notify,
 }
 
 impl Revocations {
-    pub(crate) fn new(clock: Clock, verifier: Arc<Verifier>) -> Self {
-        Self { clock, verifier, known_us: AtomicI64::new(NEVER), first: Notify::new() }
+    pub(crate) fn new(verifier: Arc<Verifier>) -> Self {
+        let (began, known_us) = (Instant::now(), AtomicU64::new(NEVER));
+        Self { began, verifier, known_us, first: Notify::new() }
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(NEVER)
     }
 
     /// Asks until `stop`.
@@ -86,7 +92,7 @@ impl Revocations {
         F: Future<Output = Result<Response<ListEndedSessionsResponse>, Status>>,
     {
         // what ends from now on is for the next look
-        let asked_us = self.clock.now_us();
+        let asked_us = self.now_us();
         loop {
             let asked = ask(ListEndedSessionsRequest { cursor: cursor.clone() });
             let answer = timeout(PATIENCE, asked).await;
@@ -121,7 +127,8 @@ impl Revocations {
     /// Whether what is known is new enough for power and money.
     pub(crate) fn is_trusted(&self) -> bool {
         let known_us = self.known_us.load(Ordering::SeqCst);
-        self.clock.now_us().saturating_sub(known_us) < TRUSTED_US
+        let age_us = self.now_us().saturating_sub(known_us);
+        known_us != NEVER && Duration::from_micros(age_us) < TRUSTED
     }
 
     /// Waits for the first list, for a while.

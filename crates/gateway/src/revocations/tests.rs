@@ -7,13 +7,15 @@ use std::sync::atomic::AtomicUsize;
 use chrono::{DateTime, TimeDelta};
 use futures::FutureExt;
 use souk_auth::{AccessClaims, SigningKey};
-use souk_values::{SessionId, UserId};
-use tokio::time::Instant;
+use souk_values::{Clock, SessionId, UserId};
+use tokio::time::advance;
 use uuid::Uuid;
 
 use super::*;
 
 const NOW: i64 = 1_800_000_000;
+/// As fine as tokio's time goes.
+const TICK: Duration = Duration::from_millis(1);
 
 type Answered = Result<Response<ListEndedSessionsResponse>, Status>;
 
@@ -50,6 +52,7 @@ impl Accounts {
 }
 
 struct Gateway {
+    /// The time of day, which somebody may set.
     clock: Clock,
     key: SigningKey,
     verifier: Arc<Verifier>,
@@ -68,7 +71,7 @@ impl Gateway {
         });
         let clock = Clock::fixed(DateTime::from_timestamp(NOW, 0).unwrap());
         let verifier = Arc::new(Verifier::new(source, clock.clone()));
-        let revocations = Arc::new(Revocations::new(clock.clone(), verifier.clone()));
+        let revocations = Arc::new(Revocations::new(verifier.clone()));
         let (accounts, cursor) = (Accounts::default(), String::new());
         Self { clock, key, verifier, revocations, accounts, cursor }
     }
@@ -136,16 +139,16 @@ async fn a_list_that_broke_off_is_gone_on_with_and_another_accounts_is_asked_for
     assert!(gateway.revocations.is_known());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_known_is_trusted_for_thirty_seconds() {
     let mut gateway = Gateway::new();
     assert!(!gateway.revocations.is_trusted(), "nothing is known");
     gateway.accounts.answers(&[], "b", false);
     gateway.looks().await.unwrap();
-    gateway.clock.advance(TimeDelta::milliseconds(29_999));
+    advance(TRUSTED - TICK).await;
     assert!(gateway.revocations.is_trusted());
     gateway.looks().await.unwrap_err();
-    gateway.clock.advance(TimeDelta::milliseconds(1));
+    advance(TICK).await;
     assert!(!gateway.revocations.is_trusted() && gateway.revocations.is_known());
     gateway.looks().await.unwrap_err();
     assert!(!gateway.revocations.is_trusted(), "an answer that did not come says nothing");
@@ -154,21 +157,43 @@ async fn what_is_known_is_trusted_for_thirty_seconds() {
     assert!(gateway.revocations.is_trusted());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_known_is_as_old_as_the_question() {
     let gateway = Gateway::new();
-    let clock = gateway.clock.clone();
-    // an answer that took its time
+    // an answer in parts, each of which took its time
+    let part = PATIENCE - TICK;
     let mut ask = |request| {
-        clock.advance(TimeDelta::seconds(20));
-        gateway.accounts.ask(request)
+        let answer = gateway.accounts.ask(request);
+        async move {
+            sleep(part).await;
+            answer.await
+        }
     };
-    gateway.accounts.answers(&[], "b", false);
+    for next in ["b", "c", "d"] {
+        gateway.accounts.answers(&[], next, next != "d");
+    }
     gateway.revocations.look(&mut String::new(), &mut ask).await.unwrap();
-    gateway.clock.advance(TimeDelta::seconds(9));
+    advance(TRUSTED - 3 * part - TICK).await;
     assert!(gateway.revocations.is_trusted());
-    gateway.clock.advance(TimeDelta::seconds(1));
+    advance(TICK).await;
     assert!(!gateway.revocations.is_trusted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leap_of_the_time_of_day_neither_ends_trust_nor_prolongs_it() {
+    for leap in [TimeDelta::days(1), TimeDelta::days(-1)] {
+        let mut gateway = Gateway::new();
+        gateway.clock.advance(leap);
+        assert!(!gateway.revocations.is_trusted(), "nothing is known");
+        gateway.accounts.answers(&[], "b", false);
+        gateway.looks().await.unwrap();
+        gateway.clock.advance(leap);
+        advance(TRUSTED - TICK).await;
+        assert!(gateway.revocations.is_trusted(), "{leap}");
+        advance(TICK).await;
+        gateway.clock.advance(-leap);
+        assert!(!gateway.revocations.is_trusted(), "{leap}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
