@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 const METHODS: MethodTable = &[
     ("/souk.accounts.v1.AccountService/ListNoticeRecipients", Rule::Service(&["notifier"])),
     ("/souk.accounts.v1.AccountService/GetContact", Rule::Service(&["notifier"])),
+    ("/souk.accounts.v1.AccountService/GetHeldPermissions", Rule::Service(&["notifier"])),
     ("/souk.accounts.v1.MailService/GetMail", Rule::Service(&["notifier"])),
     ("/souk.accounts.v1.NewsletterService/ListNewsletterRecipients", Rule::Service(&["notifier"])),
     ("/souk.accounts.v1.NewsletterService/GetNewsletterRecipient", Rule::Service(&["notifier"])),
@@ -41,6 +42,8 @@ pub(crate) struct Accounts {
     pub(crate) mails: Mutex<HashMap<String, proto::Mail>>,
     /// Who confirmed, in order, and where their letters go; empty: they took it back meanwhile.
     pub(crate) subscribers: Mutex<BTreeMap<SubscriberId, String>>,
+    /// What people may do; who is not in it nothing.
+    pub(crate) held: Mutex<HashMap<String, Vec<Permission>>>,
     pub(crate) away: AtomicBool,
     pub(crate) asked: AtomicU32,
 }
@@ -60,6 +63,12 @@ impl Neighborhood {
 
     pub(crate) fn has_buyer(&self, who: &Recipient, active: bool) {
         self.accounts.buyers.lock().expect("unpoisoned").push((who.clone(), active));
+    }
+
+    /// That user may do this from now on, and nothing else.
+    pub(crate) fn holds(&self, user: UserId, permissions: &[Permission]) {
+        let mut held = self.accounts.held.lock().expect("unpoisoned");
+        held.insert(user.to_string(), permissions.to_vec());
     }
 
     /// Accounts has that letter to be sent.
@@ -104,7 +113,9 @@ impl Neighborhood {
     pub(crate) fn call_of(&self, user: UserId, permissions: &[Permission]) -> CallContext {
         let permissions: Vec<&str> = permissions.iter().map(|p| p.as_str()).collect();
         let token = people::token_of(&user.to_string(), &self.clock, &permissions);
-        CallContext { token: Some(token.into()), ..CallContext::default() }
+        // nobody's deadline counts here: a busy machine is no failure
+        let deadline = Some(std::time::Instant::now() + std::time::Duration::from_secs(180));
+        CallContext { token: Some(token.into()), deadline, ..CallContext::default() }
     }
 }
 
@@ -143,6 +154,18 @@ impl AccountService for Accounts {
             name: who.name.clone(),
             active: *active,
         }))
+    }
+    async fn get_held_permissions(
+        &self,
+        request: Request<proto::GetHeldPermissionsRequest>,
+    ) -> Result<Response<proto::HeldPermissions>, Status> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("away"));
+        }
+        let held = self.held.lock().expect("unpoisoned");
+        let held = held.get(&request.into_inner().user_id).cloned().unwrap_or_default();
+        let permissions = held.iter().map(ToString::to_string).collect();
+        Ok(Response::new(proto::HeldPermissions { permissions }))
     }
     async fn create_user(
         &self,
