@@ -8,12 +8,14 @@ use tonic::service::Routes;
 use crate::app::App;
 
 const READERS: Rule = Rule::Permission(Permission::StatsRead);
+/// What was earned: whoever sees every order can add it up.
+const EARNINGS: Rule = Rule::Permission(Permission::OrdersRead);
 
 const METHODS: MethodTable = &[
     ("/souk.analytics.v1.ReportService/GetProductReport", READERS),
     ("/souk.analytics.v1.ReportService/ListTopProducts", READERS),
     ("/souk.analytics.v1.ReportService/GetTotals", READERS),
-    ("/souk.analytics.v1.ReportService/GetSales", READERS),
+    ("/souk.analytics.v1.ReportService/GetSales", EARNINGS),
     ("/souk.analytics.v1.ReportService/ListDemand", READERS),
 ];
 

@@ -42,6 +42,11 @@ impl Caller {
         self.user.is_none() && self.service.as_deref() == Some("operator")
     }
 
+    /// The user, if they are logged in themselves: what is their own is no program's.
+    pub fn person(&self) -> Option<UserId> {
+        self.user.as_ref().filter(|user| !user.by_key).map(|user| user.id)
+    }
+
     pub fn may(&self, permission: Permission) -> bool {
         self.is_operator()
             || self.user.as_ref().is_some_and(|u| u.permissions.contains(&permission))

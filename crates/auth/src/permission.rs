@@ -14,6 +14,7 @@ pub enum Permission {
     NotificationsRead,
     /// Get letters about product changes.
     NoticesReceive,
+    /// Read what is seen and wanted of products; no figures of money.
     StatsRead,
     /// See jobs, dead letters, events.
     OperationsRead,
@@ -23,7 +24,7 @@ pub enum Permission {
     StockRead,
     /// Receive, adjust and count stock.
     StockWrite,
-    /// See everybody's orders.
+    /// See everybody's orders, and what they come to.
     OrdersRead,
     /// Ship, deliver, cancel and refund orders.
     OrdersWrite,
@@ -67,12 +68,12 @@ impl Permission {
             Self::UsersWrite => "create and change accounts, block and unblock, run group actions",
             Self::NotificationsRead => "read the mail ledger and letters",
             Self::NoticesReceive => "get letters about product changes",
-            Self::StatsRead => "read statistics",
+            Self::StatsRead => "read statistics of products, without money",
             Self::OperationsRead => "see jobs, dead letters and events",
             Self::OperationsWrite => "cancel jobs, replay and drop dead letters",
             Self::StockRead => "see stock and its movements",
             Self::StockWrite => "receive, adjust and count stock",
-            Self::OrdersRead => "see everybody's orders",
+            Self::OrdersRead => "see everybody's orders and what they come to",
             Self::OrdersWrite => "ship, deliver, cancel and refund orders",
             Self::ShopRead => "see shipping methods, tax rates and coupons",
             Self::ShopWrite => "change shipping methods, tax rates and coupons",

@@ -7,6 +7,8 @@ use crate::{Caller, Permission, User};
 pub enum Rule {
     /// Any of these services, with or without a user.
     Service(&'static [&'static str]),
+    /// Anybody for whom one of these services calls, logged in or not; no program.
+    AnyoneBy(&'static [&'static str]),
     /// A user who holds the permission.
     Permission(Permission),
     /// The same, and a second factor given a moment ago: for what moves money or power.
@@ -77,8 +79,12 @@ impl Rule {
                 _ => Err(Refusal::Forbidden),
             },
             Self::Service(names) if service_in(names) => Ok(()),
+            Self::AnyoneBy(names) if service_in(names) => match &caller.user {
+                Some(user) if user.by_key => Err(Refusal::NotByKey),
+                Some(_) | None => Ok(()),
+            },
             Self::AnyService if caller.service.is_some() => Ok(()),
-            Self::Service(_) | Self::AnyService => {
+            Self::Service(_) | Self::AnyoneBy(_) | Self::AnyService => {
                 if caller.service.is_some() || caller.user.is_some() {
                     Err(Refusal::Forbidden)
                 } else {
@@ -161,6 +167,7 @@ mod tests {
         for (rule, expected) in [
             (Rule::Service(&["gateway"]), "uyfyyfy"),
             (Rule::Service(&[]), "ufffffy"),
+            (Rule::AnyoneBy(&["gateway"]), "uyfyyfy"),
             (Rule::AnyService, "uyyyyyy"),
             (Rule::AnyUser, "uufyyfy"),
             (Rule::Permission(ProductsWrite), "uuffyfy"),
@@ -209,6 +216,7 @@ mod tests {
             Rule::AnyUserFresh,
             Rule::Permission(Permission::OrdersWrite),
             Rule::Service(&["gateway"]),
+            Rule::AnyoneBy(&["gateway"]),
             Rule::AnyService,
         ] {
             assert_eq!(rule.check(&some, 0), Err(Refusal::NotEnrolled), "{rule:?}");
@@ -228,6 +236,7 @@ mod tests {
                 Rule::PermissionOrService(Permission::NotificationsRead, &["analytics"]),
                 Rule::AnyUser,
                 Rule::AnyUserBy(&["shipping"]),
+                Rule::AnyoneBy(&["gateway"]),
                 Rule::AnyUserOrKey,
                 Rule::AnyUserFresh,
                 Rule::Enrolling,
@@ -245,9 +254,13 @@ mod tests {
         if let Some(user) = &mut program.user {
             Arc::make_mut(user).by_key = true;
         }
-        for rule in
-            [Rule::AnyUser, Rule::AnyUserBy(&["orders"]), Rule::AnyUserFresh, Rule::Enrolling]
-        {
+        for rule in [
+            Rule::AnyUser,
+            Rule::AnyUserBy(&["orders"]),
+            Rule::AnyoneBy(&["gateway"]),
+            Rule::AnyUserFresh,
+            Rule::Enrolling,
+        ] {
             assert_eq!(rule.check(&program, 0), Err(Refusal::NotByKey), "{rule:?}");
         }
         for rule in [

@@ -2,6 +2,7 @@
 use souk_auth::{MethodTable, Permission, Rule};
 
 use crate::app::App;
+use crate::app::newsletter::SENDER;
 use crate::clients::accounts::Accounts;
 
 mod letter;
@@ -14,7 +15,7 @@ pub use newsletter::Newsletters;
 const MAILBOX: Rule = Rule::PermissionOrService(Permission::NotificationsRead, &["gateway"]);
 
 /// A newsletter goes to people.
-const WRITE: Rule = Rule::Permission(Permission::UsersWrite);
+const WRITE: Rule = Rule::Permission(SENDER);
 
 /// Who may call what.
 pub const METHODS: MethodTable = &[

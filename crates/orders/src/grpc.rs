@@ -15,8 +15,8 @@ use crate::error::Error;
 
 pub(crate) use order::ENCODE;
 
-/// The gateway, for a user or for a guest with a cart's secret.
-const SHOPPERS: Rule = Rule::Service(&["gateway"]);
+/// The gateway, for a user or for a guest with a cart's secret. No program fills a cart.
+const SHOPPERS: Rule = Rule::AnyoneBy(&["gateway"]);
 const READERS: Rule = Rule::Permission(Permission::OrdersRead);
 const WRITERS: Rule = Rule::Permission(Permission::OrdersWrite);
 /// Money leaves: with a second factor that was given a moment ago.

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use souk_audit::NewEntry;
-use souk_auth::Caller;
+use souk_auth::{Caller, Permission};
 use souk_jobs::{ItemResult, Job, NewJob};
 use souk_rpc::Violation;
 use souk_storage::Tx;
-use souk_values::{JobId, NewsletterId, NotificationId, SubscriberId};
+use souk_values::{JobId, NewsletterId, NotificationId, SubscriberId, UserId};
 
 use super::notice::blank;
 use super::{App, Recipient};
@@ -18,12 +18,16 @@ use crate::store::{letter, notification};
 
 /// The kind of the job that sends one.
 pub const JOB: &str = "send_newsletter";
+/// What writes and sends newsletters: asked for again when one goes out.
+pub(crate) const SENDER: Permission = Permission::UsersWrite;
 /// As ledger and letters name it.
 pub const KIND: &str = "newsletter";
 /// Why a letter of a newsletter was not sent, as the ledger says it.
 pub(crate) const CANCELLED: &str = "cancelled";
 /// Its reader took the consent back, or is gone.
 pub(crate) const UNSUBSCRIBED: &str = "unsubscribed";
+/// Whoever ordered it may not send newsletters any more.
+pub(crate) const REFUSED: &str = "refused";
 
 /// What the job is to send.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -264,17 +268,19 @@ impl App {
         Ok(newsletter::outstanding(self.db.write(), id).await? > 0)
     }
 
-    /// What became of the letters to these, each at its place.
+    /// What became of the letters to these, each at its place; `missing`: of those that are not there
+    /// any more.
     pub(crate) async fn newsletter_results(
         &self,
         id: NewsletterId,
         part: &[(u64, SubscriberId)],
+        missing: &str,
     ) -> Result<Vec<ItemResult>, Error> {
         let subscribers: Vec<SubscriberId> = part.iter().map(|(_, id)| *id).collect();
         let mut outcomes = newsletter::outcomes(self.db.write(), id, &subscribers).await?;
         let result = |(position, subscriber): &(u64, SubscriberId)| {
             let outcome = outcomes.remove(subscriber);
-            let (outcome, detail) = outcome.unwrap_or_else(|| ("forgotten".into(), String::new()));
+            let (outcome, detail) = outcome.unwrap_or_else(|| (missing.to_owned(), String::new()));
             ItemResult { position: *position, key: subscriber.to_string(), outcome, detail }
         };
         Ok(part.iter().map(result).collect())
@@ -296,6 +302,38 @@ impl App {
         let letters = newsletter::suppress(&tx, id, CANCELLED).await?;
         tx.commit().await?;
         tracing::info!(newsletter.id = %id, letters, "newsletter cancelled");
+        Ok(())
+    }
+
+    /// Whoever ordered it may not send newsletters any more: letters that were not tried yet are taken
+    /// back, so that somebody else may send it on to everybody, or change it if nobody got it.
+    pub(crate) async fn refuse_newsletter(
+        &self,
+        id: NewsletterId,
+        job: JobId,
+        by: UserId,
+    ) -> Result<(), Error> {
+        let tx = self.db.begin().await?;
+        let row = newsletter::find_for_update(&tx, id).await?;
+        // else it was refused before a crash
+        let Some(row) = row.filter(|row| row.is(Status::Sending) && row.job_id == Some(job)) else {
+            return Ok(());
+        };
+        let letters = newsletter::take_back(&tx, id).await?;
+        let begun = newsletter::has_letters(&tx, id).await?;
+        let status = if begun { Status::Failed } else { Status::Draft };
+        let after = Model {
+            status: status.as_str().to_owned(),
+            products: row.products.filter(|_| begun),
+            version: row.version + 1,
+            updated_at: self.clock.now(),
+            ..row
+        };
+        newsletter::update(&tx, after).await?;
+        let entry = NewEntry::by_service("notifier", "newsletter.sent", target(id)).actor(by);
+        self.audit.record(&tx, entry.refused("beyond_own_permissions")).await?;
+        tx.commit().await?;
+        tracing::warn!(newsletter.id = %id, user.id = %by, letters, "newsletter refused");
         Ok(())
     }
 

@@ -1,12 +1,13 @@
-//! Accounts, asked for those who get notices, where letters to a buyer go, and what its own letters
-//! say.
+//! Accounts, asked for those who get notices, where letters to a buyer go, what its own letters say, and
+//! what somebody may still do.
 use chrono::DateTime;
+use souk_auth::Permission;
 use souk_proto::accounts::v1 as pb;
 use souk_proto::accounts::v1::account_service_client::AccountServiceClient;
 use souk_proto::accounts::v1::mail_service_client::MailServiceClient;
 use souk_proto::accounts::v1::newsletter_service_client::NewsletterServiceClient;
 use souk_proto::accounts::v1::{
-    GetContactRequest, GetMailRequest, GetNewsletterRecipientRequest,
+    GetContactRequest, GetHeldPermissionsRequest, GetMailRequest, GetNewsletterRecipientRequest,
     ListNewsletterRecipientsRequest, ListNoticeRecipientsRequest,
 };
 use souk_rpc::{Failure, Kind, Transport};
@@ -67,6 +68,15 @@ impl Accounts {
             }
         }
     }
+
+    /// Whether somebody may do this at this moment; who may not come in may do nothing.
+    pub async fn may(&self, user_id: UserId, permission: Permission) -> Result<bool, Error> {
+        let request = GetHeldPermissionsRequest { user_id: user_id.to_string() };
+        let answer = self.client.clone().get_held_permissions(request).await;
+        let held = answer.map_err(|s| Error::AccountsAway(Failure::from(s)))?.into_inner();
+        Ok(held.permissions.iter().any(|word| word == permission.as_str()))
+    }
+
     /// What a letter says at this moment; `None`: accounts does not know it.
     pub async fn mail(&self, id: MailRequestId) -> Result<Option<Mail>, Error> {
         let mut client = self.mail.clone();

@@ -7,9 +7,9 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 use souk_storage::Tx;
-use souk_values::{JobId, NewsletterId, SubscriberId, UserId};
+use souk_values::{JobId, LetterId, NewsletterId, SubscriberId, UserId};
 
-use super::{letter, notification};
+use super::{INSERT_ROWS, letter, notification};
 use crate::domain::letter::Status as LetterStatus;
 use crate::domain::newsletter::{Item, Status};
 
@@ -153,6 +153,35 @@ pub async fn outstanding<C: ConnectionTrait>(db: &C, id: NewsletterId) -> Result
         .filter(waiting)
         .count(db)
         .await
+}
+
+/// Removes its letters that were not tried yet, with their rows of the ledger; answers how many. They are
+/// locked first: who takes one to send it has it.
+pub async fn take_back(tx: &Tx, id: NewsletterId) -> Result<u64, DbErr> {
+    let untried = letter::Entity::find()
+        .select_only()
+        .column(letter::Column::Id)
+        .filter(letter::Column::NewsletterId.eq(id))
+        .filter(letter::Column::Status.eq(LetterStatus::Queued.as_str()))
+        .filter(letter::Column::Attempts.eq(0))
+        .lock_exclusive()
+        .into_tuple::<LetterId>()
+        .all(tx)
+        .await?;
+    for letters in untried.chunks(INSERT_ROWS) {
+        let letters = || letters.iter().copied();
+        let rows = notification::Column::LetterId.is_in(letters());
+        notification::Entity::delete_many().filter(rows).exec(tx).await?;
+        letter::Entity::delete_many().filter(letter::Column::Id.is_in(letters())).exec(tx).await?;
+    }
+    Ok(untried.len() as u64)
+}
+
+/// Whether there is any letter of it.
+pub async fn has_letters(tx: &Tx, id: NewsletterId) -> Result<bool, DbErr> {
+    let letters = letter::Entity::find().select_only().column(letter::Column::Id);
+    let one = letters.filter(letter::Column::NewsletterId.eq(id)).into_tuple::<LetterId>();
+    Ok(one.one(tx).await?.is_some())
 }
 
 /// Suppresses what of it waits; answers how many letters.

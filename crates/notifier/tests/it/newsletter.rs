@@ -30,6 +30,8 @@ use tonic::{Response, Status};
 use crate::bench::{Bench, admin, benches, deliver};
 use crate::neighbor::Neighborhood;
 
+mod orderer;
+
 /// The press of one bench: who writes, who reads, who does the jobs.
 struct Press<'b> {
     bench: &'b Bench,
@@ -45,7 +47,9 @@ impl<'b> Press<'b> {
         let jobs = Jobs::new(bench.db().clone(), bench.clock.clone());
         let settings = NewsletterSettings { per_minute, ..NewsletterSettings::default() };
         let app = bench.app.clone().with_jobs(jobs.clone()).with_newsletters(&settings);
-        Self { bench, neighbors, jobs, app, staff: UserId::new() }
+        let staff = UserId::new();
+        neighbors.holds(staff, &[Permission::UsersWrite]);
+        Self { bench, neighbors, jobs, app, staff }
     }
 
     fn way(&self) -> Transport {

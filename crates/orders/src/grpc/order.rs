@@ -196,8 +196,7 @@ impl Orders {
         as_staff: bool,
     ) -> Result<domain::order::Order, Error> {
         let found = store::order::find_by_key(store::order::fresh(&self.app.db), key).await?;
-        let buyer = caller.user.as_ref().filter(|user| !user.by_key).map(|user| user.id);
-        let own = |order: &domain::order::Order| buyer == Some(order.user_id);
+        let own = |order: &domain::order::Order| caller.person() == Some(order.user_id);
         found.filter(|order| as_staff || own(order)).ok_or(Error::OrderNotFound)
     }
 

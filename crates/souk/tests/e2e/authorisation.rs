@@ -15,6 +15,7 @@ use crate::plan;
 journeys!(
     s36_every_operation_answers_everybody_as_the_table_says,
     s36_every_method_answers_everybody_as_the_table_says,
+    s36_no_service_takes_a_key_for_its_owner,
     s38_answers_carry_listed_fields_only,
     s43_services_know_one_another_and_nobody_else,
 );
@@ -31,6 +32,10 @@ async fn s36_every_operation_answers_everybody_as_the_table_says(backend: Backen
 
 async fn s36_every_method_answers_everybody_as_the_table_says(backend: Backend) {
     grpc::all(open_wide(backend).open().await).await;
+}
+
+async fn s36_no_service_takes_a_key_for_its_owner(backend: Backend) {
+    http::programs(open_wide(backend).open().await).await;
 }
 
 async fn s38_answers_carry_listed_fields_only(backend: Backend) {

@@ -11,7 +11,7 @@ use super::window;
 use crate::api::{Answer, maybe, time};
 use crate::http::Site;
 use crate::http::query::Query;
-use crate::http::session::StatsReader;
+use crate::http::session::{OrdersReader, StatsReader};
 
 /// Confirmed orders; units and revenue less what came back.
 #[derive(Serialize, ToSchema)]
@@ -95,7 +95,8 @@ fn fraction(ppm: u64) -> f64 {
     ppm as f64 / 1_000_000.0
 }
 
-/// Units and revenue by day and by product, of confirmed orders less what came back.
+/// Units and revenue by day and by product, of confirmed orders less what came back. For those who may
+/// see everybody's orders.
 #[utoipa::path(get, path = "/api/admin/stats/sales", tag = "stats", params(
     ("product" = Option<String>, Query, description = "id, SKU or slug; hidden products too"),
     ("from" = Option<String>, Query, description = "time or date; default 30 days before `to`"),
@@ -103,7 +104,7 @@ fn fraction(ppm: u64) -> f64 {
 ), responses((status = 200, body = SalesView)), security(("bearer" = [])))]
 pub(crate) async fn sales(
     State(site): State<Site>,
-    _may: StatsReader,
+    _may: OrdersReader,
     mut query: Query,
 ) -> Answer<Json<SalesView>> {
     let key = query.text("product");

@@ -95,6 +95,7 @@ fn fact(kind: Kind, name: &str, value: &str) -> Option<(String, String)> {
         "until" => ("Until".to_owned(), time_in_words(value)),
         "change" => ("What changed".to_owned(), plain(value)),
         "new_email" => ("New address".to_owned(), value.to_owned()),
+        "revoked_api_keys" => ("API keys".to_owned(), format!("{value} revoked")),
         "reason" if kind == Kind::SessionEnded => ("Why".to_owned(), why_ended(value)),
         "reason" => ("Why".to_owned(), plain(value)),
         other => (plain(other), value.to_owned()),
@@ -122,6 +123,7 @@ fn why_ended(reason: &str) -> String {
         "evicted" => "Another device signed in, and only so many may be signed in at once",
         "reused" => "Its key was used twice, as if somebody had a copy of it",
         "password" => "The password was changed",
+        "email" => "The e-mail address was changed",
         "role" => "What the account may do was changed",
         "blocked" => "The account was blocked",
         "second_factor" => "The second factor was changed",
@@ -156,13 +158,13 @@ fn told(kind: Kind) -> Told {
         Kind::PasswordReset => (
             "Choose a new password",
             "somebody asked for a new password for your account. Follow the link to choose one; \
-             after that all your devices must sign in again.",
+             after that all your devices must sign in again, and your API keys are revoked.",
             "Choose a new password",
             "If it was not you, do nothing: your password stays as it is.",
         ),
         Kind::PasswordChanged => (
             "Your password was changed",
-            "the password of your account was changed.",
+            "the password of your account was changed, and all other devices were signed out.",
             "",
             "If it was not you, ask for a new password at once: that signs everybody else out.",
         ),
@@ -181,7 +183,8 @@ fn told(kind: Kind) -> Told {
         ),
         Kind::EmailChanged => (
             "Your address was changed",
-            "the e-mail address of your account was changed. Letters no longer come to this one.",
+            "the e-mail address of your account was changed, and all other devices were signed \
+             out. Letters no longer come to this one.",
             "",
             "If it was not you, get in touch with the shop at once.",
         ),

@@ -4,7 +4,7 @@ use souk_values::{EmailAddress, NewsletterId};
 
 use super::{Postman, Ready, Unsent, unreadable};
 use crate::app::compose;
-use crate::app::newsletter::{CANCELLED, UNSUBSCRIBED};
+use crate::app::newsletter::{CANCELLED, REFUSED, UNSUBSCRIBED};
 use crate::clients::mail::MailError;
 use crate::domain::letter::Status;
 use crate::domain::newsletter::Status as NewsletterStatus;
@@ -23,6 +23,9 @@ impl Postman {
         let issue = found.ok_or(Unsent::Over(Status::Failed, GONE))?;
         if issue.is(NewsletterStatus::Cancelled) {
             return Err(Unsent::Over(Status::Suppressed, CANCELLED));
+        }
+        if issue.is(NewsletterStatus::Failed) {
+            return Err(Unsent::Over(Status::Suppressed, REFUSED));
         }
         let subscriber = as_subscriber(letter.user_id);
         let (email, link) = match self.accounts.newsletter_recipient(subscriber).await {

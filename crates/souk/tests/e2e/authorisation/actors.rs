@@ -44,15 +44,17 @@ impl Actors {
 
     /// The access token that the gateway gets for the key.
     pub(super) async fn token_of_key(&self, port: &Port) -> String {
-        let request = ExchangeApiKeyRequest {
-            key: self.api_key.token().to_owned(),
-            address: "127.0.0.1".to_owned(),
-        };
-        let says = port.says(Some("gateway"), "accounts", None);
-        let path = "/souk.accounts.v1.ApiKeyService/ExchangeApiKey";
-        let said = port.call(path, &says, request.encode_to_vec()).await;
-        let token = ApiKeyToken::decode(said.message.as_slice()).expect("a token");
-        assert!(!token.access_token.is_empty(), "{:?}", said.code);
-        token.access_token
+        token_of(port, self.api_key.token()).await
     }
+}
+
+/// The access token that the gateway gets for a key.
+pub(super) async fn token_of(port: &Port, key: &str) -> String {
+    let request = ExchangeApiKeyRequest { key: key.to_owned(), address: "127.0.0.1".to_owned() };
+    let says = port.says(Some("gateway"), "accounts", None);
+    let path = "/souk.accounts.v1.ApiKeyService/ExchangeApiKey";
+    let said = port.call(path, &says, request.encode_to_vec()).await;
+    let token = ApiKeyToken::decode(said.message.as_slice()).expect("a token");
+    assert!(!token.access_token.is_empty(), "{:?}", said.code);
+    token.access_token
 }

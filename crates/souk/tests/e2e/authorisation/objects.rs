@@ -53,6 +53,27 @@ pub(super) async fn card_of(owner: &Client) -> String {
     card(owner, "5555555555554444").await
 }
 
+/// A body that nobody but the service itself refuses, where [`body_of`] has none.
+pub(super) fn whole_body_of(operation: &str, objects: &Objects) -> Option<Value> {
+    let password = "not this one";
+    Some(match operation {
+        "POST /api/auth/password/change" => {
+            json!({ "current_password": password, "new_password": "quite another one" })
+        }
+        "PUT /api/me/avatar" => json!({ "avatar": "fox" }),
+        "POST /api/me/email" => {
+            json!({ "email": "another@people.test", "current_password": password })
+        }
+        "POST /api/me/email/confirm" => json!({ "code": "AAAAAAAA" }),
+        "PUT /api/me/newsletter" => json!({ "subscribed": false }),
+        "POST /api/payment-methods" => {
+            let number = "5555555555554444";
+            json!({ "number": number, "exp_month": 12, "exp_year": 2039, "cvc": "123" })
+        }
+        _ => return body_of(operation, objects),
+    })
+}
+
 /// A body that is in order as far as it must be for the question who asks to come up; `None`: an
 /// empty object, which most operations refuse, but only after that question.
 pub(super) fn body_of(operation: &str, objects: &Objects) -> Option<Value> {

@@ -107,6 +107,11 @@ impl Table {
         self.operations.iter().map(String::as_str)
     }
 
+    /// What is expected for one of the callers.
+    pub(super) fn expects(&self, operation: &str, caller: &str) -> Option<&Outcome> {
+        self.cells.get(operation)?.get(caller)
+    }
+
     /// What is there and not expected, and what is expected and not there.
     pub(super) fn strangers(&self, there: &BTreeSet<String>) -> Vec<String> {
         let expected: BTreeSet<String> = self.operations.iter().cloned().collect();

@@ -87,6 +87,17 @@ fn facts_have_names_that_people_know() {
 }
 
 #[test]
+fn a_new_password_tells_who_was_signed_out_and_how_many_keys_ended() {
+    let facts = facts(&[("revoked_api_keys", "2")]);
+    let words = request(&shop(), Kind::PasswordChanged, &Mail { facts, ..mail() }, at(0));
+    for part in ["all other devices were signed out", "  API keys     2 revoked\n"] {
+        assert!(words.text.contains(part), "{part} in {}", words.text);
+    }
+    let words = request(&shop(), Kind::PasswordChanged, &mail(), at(0));
+    assert!(!words.text.contains("API keys"), "{}", words.text);
+}
+
+#[test]
 fn codes_become_words_and_what_people_wrote_stays() {
     assert_eq!(plain("recovery_codes_replaced"), "Recovery codes replaced");
     assert_eq!(plain("Sold fakes, see ticket_7"), "Sold fakes, see ticket_7");
