@@ -16,7 +16,7 @@ use crate::store::{self, newest};
 use crate::{Config, Error};
 
 pub(crate) mod account;
-mod actor;
+pub(crate) mod actor;
 pub(crate) mod address;
 pub(crate) mod api_key;
 pub(crate) mod avatar;

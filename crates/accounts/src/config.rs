@@ -17,6 +17,8 @@ pub struct Config {
     pub staff_session_hours: u32,
     /// Live sessions of one account: 1 to 50.
     pub max_devices: u32,
+    /// Days for which a device is known without another login on it: 1 to 365.
+    pub known_device_days: u32,
     /// Whether those who hold any permission must have a second factor.
     pub admin_second_factor: AdminSecondFactor,
     pub registration: Registration,
@@ -145,6 +147,7 @@ impl Default for Config {
             idle_minutes: 30,
             staff_session_hours: 12,
             max_devices: 3,
+            known_device_days: 180,
             admin_second_factor: AdminSecondFactor::Auto,
             registration: Registration::Code,
             inactive_kept_days: 0,
@@ -169,6 +172,11 @@ impl Validate for Config {
 }
 
 impl Config {
+    /// Seconds for which a device is known without another login on it.
+    pub(crate) fn known_device_s(&self) -> u32 {
+        self.known_device_days * 86_400
+    }
+
     fn check(&self) -> Result<(), String> {
         let argon2 = &self.argon2;
         let delays = &self.group_actions.delay_s;
@@ -179,6 +187,7 @@ impl Config {
             ("idle_minutes", self.idle_minutes, 1, 1440),
             ("staff_session_hours", self.staff_session_hours, 1, 168),
             ("max_devices", self.max_devices, 1, 50),
+            ("known_device_days", self.known_device_days, 1, 365),
             ("inactive_kept_days", self.inactive_kept_days, 0, 3650),
             ("group_actions.delay_s.activate", delays.activate, 0, 86_400),
             ("group_actions.delay_s.deactivate", delays.deactivate, 0, 86_400),
@@ -234,6 +243,10 @@ mod tests {
         let weak = Argon2Config { memory_kib: 8, ..Argon2Config::default() };
         let weak = Config { argon2: weak, ..Config::default() };
         assert!(weak.check().unwrap_err().contains("accounts.argon2.memory_kib"));
+        for days in [0, 366] {
+            let long = Config { known_device_days: days, ..Config::default() };
+            assert!(long.check().unwrap_err().contains("accounts.known_device_days is"));
+        }
         let delay_s = Delays { delete: 86_401, ..Delays::default() };
         let slow = Config { group_actions: GroupActions { delay_s }, ..Config::default() };
         assert!(slow.check().unwrap_err().contains("accounts.group_actions.delay_s.delete is"));

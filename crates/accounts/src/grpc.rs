@@ -58,6 +58,7 @@ pub const METHODS: MethodTable = &[
     ("/souk.accounts.v1.AccountService/ListRoles", READ),
     ("/souk.accounts.v1.AccountService/ListNoticeRecipients", Rule::Service(&["notifier"])),
     ("/souk.accounts.v1.AccountService/GetContact", Rule::Service(&["notifier"])),
+    ("/souk.accounts.v1.AccountService/GetHeldPermissions", NOTIFIER),
     ("/souk.accounts.v1.AccountService/CreateFirstAdmin", Rule::Service(&["operator"])),
     ("/souk.accounts.v1.AddressService/ListAddresses", Rule::AnyUser),
     ("/souk.accounts.v1.AddressService/GetAddress", Rule::AnyUserBy(&["orders"])),

@@ -8,7 +8,7 @@ use super::credential::end_letters;
 use super::data_request::erasure;
 use super::event::{Kind, user};
 use super::session::{Ended, end_all};
-use super::{App, entry, password::Check};
+use super::{App, api_key, entry, password::Check};
 use crate::Error;
 use crate::domain::account::{Fields, Password};
 use crate::domain::role::CUSTOMER;
@@ -64,7 +64,8 @@ pub(crate) async fn create(
 }
 
 /// Changes the given fields. What was so already is no change: same version, no event. Nobody gives
-/// themselves a password or an address here, nor takes their own power.
+/// themselves a password or an address here, nor takes their own power. With another password the
+/// account is won back as by a link from a letter: see [`reset`](super::credential::reset).
 pub(crate) async fn update(
     app: &App,
     caller: &Caller,
@@ -105,6 +106,9 @@ pub(crate) async fn update(
     let now = app.clock.now();
     after.version = before.version + 1;
     after.updated_at = now;
+    // nobody showed the one before: it may have been known to others
+    let won_back = named.contains(&"password");
+    after.device_generation += i64::from(won_back);
     account::update(&tx, &after, before.version).await?;
     if named.contains(&"password") || named.contains(&"email") || !after.active {
         end_letters(&tx, id, now).await?;
@@ -113,6 +117,9 @@ pub(crate) async fn update(
     let mut ended = Ended::default();
     if let Some(reason) = ends_sessions(&after, &named) {
         ended = end_all(app, &tx, id, None, reason).await?;
+    }
+    if won_back {
+        api_key::revoke_all(app, &tx, id, &caller.actor()).await?;
     }
     events.append(&mut ended.events);
     app.commit(tx, (events, entry::user("user.changed", Some(&before), &after))).await?;
@@ -176,6 +183,7 @@ pub(super) fn blank(app: &App, password_hash: String) -> Model {
         created_at: now,
         updated_at: now,
         last_login_at: None,
+        device_generation: 0,
     }
 }
 

@@ -37,8 +37,16 @@ impl Actor {
         Some(power.iter().map(ToString::to_string).collect())
     }
 
-    /// The same later: of what they held, what they hold still. Who may not come in any more holds
-    /// nothing.
+    /// Somebody, with what they hold at this moment.
+    pub(super) async fn now(
+        db: &impl ConnectionTrait,
+        id: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        Ok(Self { name: id.to_string(), power: Some(held(db, id, now).await?) })
+    }
+
+    /// The same later: of what they held, what they hold still.
     pub(super) async fn later(
         db: &impl ConnectionTrait,
         name: &str,
@@ -46,19 +54,13 @@ impl Actor {
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
         let Some(power) = power else { return Ok(Self::service(name)) };
-        let held: BTreeSet<Permission> =
+        let before: BTreeSet<Permission> =
             power.iter().filter_map(|word| word.parse().ok()).collect();
-        let account = match name.parse::<UserId>() {
-            Ok(id) => account::find(db, id).await?.filter(|account| account.active),
-            Err(_) => None,
+        let still = match name.parse::<UserId>() {
+            Ok(id) => held(db, id, now).await?,
+            Err(_) => BTreeSet::new(),
         };
-        let holds = match account {
-            Some(account) if block::of_account(db, account.id, now).await?.is_none() => {
-                role::all(db).await?.permissions(&account.role)
-            }
-            Some(_) | None => BTreeSet::new(),
-        };
-        let power = held.intersection(&holds).copied().collect();
+        let power = before.intersection(&still).copied().collect();
         Ok(Self { name: name.to_owned(), power: Some(power) })
     }
 
@@ -87,4 +89,34 @@ impl Actor {
             _ => Ok(()),
         }
     }
+}
+
+/// What somebody holds at this moment: who may not come in holds nothing.
+pub(crate) async fn held(
+    db: &impl ConnectionTrait,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<Permission>, Error> {
+    let account = account::find(db, id).await?.filter(|account| account.active);
+    match account {
+        Some(account) if block::of_account(db, id, now).await?.is_none() => {
+            Ok(role::all(db).await?.permissions(&account.role))
+        }
+        Some(_) | None => Ok(BTreeSet::new()),
+    }
+}
+
+/// Whose things a call is about: one's own, or another's for whoever holds the permission; to others
+/// there is nobody. What is its owner's own is no program's.
+pub(super) fn owner(
+    caller: &Caller,
+    of: Option<UserId>,
+    needed: Permission,
+) -> Result<UserId, Error> {
+    let own = caller.person();
+    let owner = of.or(own).ok_or(match caller.user {
+        Some(_) => Error::NotByApiKey,
+        None => Error::NotLoggedIn,
+    })?;
+    if Some(owner) == own || caller.may(needed) { Ok(owner) } else { Err(Error::UserNotFound) }
 }

@@ -3,9 +3,11 @@
 use souk_audit::NewEntry;
 use souk_auth::{Caller, Permission};
 use souk_rpc::Violation;
+use souk_storage::Tx;
 use souk_values::{ApiKeyId, SessionId, UserId};
 
 use super::App;
+use super::actor::owner;
 use super::second_factor::own;
 use super::session::tell;
 use crate::Error;
@@ -76,11 +78,7 @@ pub(crate) async fn list(
     of: Option<UserId>,
 ) -> Result<Vec<Model>, Error> {
     app.admit(caller).await?;
-    let own = caller.user.as_ref().map(|user| user.id);
-    let owner = of.or(own).ok_or(Error::NotLoggedIn)?;
-    if Some(owner) != own && !caller.may(Permission::UsersRead) {
-        return Err(Error::UserNotFound);
-    }
+    let owner = owner(caller, of, Permission::UsersRead)?;
     Ok(api_key::list(newest(&app.db), owner).await?)
 }
 
@@ -91,9 +89,9 @@ pub(crate) async fn revoke(app: &App, caller: &Caller, id: ApiKeyId) -> Result<M
     let now = app.clock.now();
     let tx = app.db.begin().await?;
     let key = api_key::find_for_update(&tx, id).await?;
-    let own = caller.user.as_ref().map(|user| user.id);
-    let mine = |key: &Model| Some(key.account_id) == own || caller.may(Permission::UsersWrite);
-    let key = key.filter(mine).ok_or(Error::ApiKeyNotFound)?;
+    let own = |key: &Model| Some(key.account_id) == caller.person();
+    let key = key.filter(|key| own(key) || caller.may(Permission::UsersWrite));
+    let key = key.ok_or(Error::ApiKeyNotFound)?;
     if !api_key::revoke(&tx, id, now).await? {
         return Ok(key);
     }
@@ -103,6 +101,23 @@ pub(crate) async fn revoke(app: &App, caller: &Caller, id: ApiKeyId) -> Result<M
     app.revoke(&[key.session_id]);
     tracing::info!(user.id = %key.account_id, api_key.id = %id, "api key revoked");
     Ok(Model { revoked_at: Some(now), ..key })
+}
+
+/// Revokes every key of an account that somebody wins back: whoever had it may have made some.
+/// Answers how many. Their tokens end with the sessions, which comes before.
+pub(super) async fn revoke_all(
+    app: &App,
+    tx: &Tx,
+    owner: UserId,
+    actor: &str,
+) -> Result<usize, Error> {
+    let mut revoked = api_key::revoke_all(tx, owner, app.clock.now()).await?;
+    revoked.sort_unstable();
+    for id in &revoked {
+        let entry = NewEntry::new("api_key.revoked", format!("api_key/{id}"));
+        app.audit.record(tx, entry.actor(actor)).await?;
+    }
+    Ok(revoked.len())
 }
 
 /// Every broken field at once.

@@ -101,9 +101,15 @@ async fn end_links(tx: &Tx, account: UserId, now: DateTime<Utc>) -> Result<(), E
     Ok(())
 }
 
-/// The letter that tells of a new password.
-async fn password_changed(app: &App, tx: &Tx, account: UserId) -> Result<NewEvent, Error> {
+/// The letter that tells of a new password, and of how many API keys ended with the old one.
+async fn password_changed(
+    app: &App,
+    tx: &Tx,
+    account: UserId,
+    keys: usize,
+) -> Result<NewEvent, Error> {
     let (kind, to) = (Kind::PasswordChanged, To::Account(account));
-    let mail = NewMail { kind, to, facts: Vec::new(), expires_at: None };
+    let facts = (keys > 0).then(|| ("revoked_api_keys", keys.to_string())).into_iter().collect();
+    let mail = NewMail { kind, to, facts, expires_at: None };
     Ok(mail::request(app, tx, mail).await?.1)
 }

@@ -9,6 +9,7 @@ use souk_storage::Tx;
 use souk_values::UserId;
 
 use super::App;
+use super::actor::owner;
 use crate::Error;
 use crate::domain::data_request::Kind;
 use crate::store::data_request::{self, Model};
@@ -100,13 +101,6 @@ async fn seen(app: &App, request: Model) -> Result<Seen, Error> {
 async fn alive(app: &App, tx: &Tx, owner: UserId, kind: Kind) -> Result<Option<Seen>, Error> {
     let Some(found) = data_request::newest_of(tx, owner, kind).await? else { return Ok(None) };
     Ok(Some(seen(app, found).await?).filter(Seen::is_alive))
-}
-
-/// Oneself, or another for whoever holds the permission; to others there is nobody.
-fn owner(caller: &Caller, of: Option<UserId>, needed: Permission) -> Result<UserId, Error> {
-    let own = caller.user.as_ref().map(|user| user.id);
-    let owner = of.or(own).ok_or(Error::NotLoggedIn)?;
-    if Some(owner) == own || caller.may(needed) { Ok(owner) } else { Err(Error::UserNotFound) }
 }
 
 /// A person in a session of their own: a program's key neither takes all data nor ends it.

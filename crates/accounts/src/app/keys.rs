@@ -9,11 +9,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
 use sha2::{Digest, Sha256};
 use souk_auth::{AccessClaims, Jwks, SigningKey};
-use souk_values::{MailRequestId, UserId};
+use souk_values::MailRequestId;
 use subtle::ConstantTimeEq;
 
 use crate::domain::code::meant;
 
+mod device;
 pub(crate) mod part;
 mod seal;
 mod subscriber;
@@ -122,22 +123,6 @@ impl Keys {
         format!("net:{}", URL_SAFE_NO_PAD.encode(self.tag("network", network.as_bytes())))
     }
 
-    /// What a device keeps of a login, to be known again at the next one. It lets nobody in.
-    pub(crate) fn device(&self, account: UserId) -> String {
-        URL_SAFE_NO_PAD.encode(self.tag("device", account.uuid().as_bytes()))
-    }
-
-    /// Whether somebody has logged in to the account on the device that shows this.
-    pub(crate) fn is_device(&self, account: UserId, token: &str) -> bool {
-        let Ok(tag) = URL_SAFE_NO_PAD.decode(token) else { return false };
-        let is_of = |seed: &[u8; 32]| {
-            let key = Self::purpose(seed, "device");
-            let mac = Self::begin(&key, &[account.uuid().as_bytes()]);
-            mac.verify_slice(&tag).is_ok()
-        };
-        is_of(&self.seed) || self.previous.as_ref().is_some_and(is_of)
-    }
-
     /// What stands for a request that must be recognised when it comes again.
     pub(crate) fn request(&self, request: &[u8]) -> Vec<u8> {
         self.tag("request", request)
@@ -208,17 +193,6 @@ mod tests {
     fn after_a_change(from: u8, to: u8) -> Keys {
         let [from, to] = [from, to].map(|byte| URL_SAFE_NO_PAD.encode([byte; 32]));
         Keys::new(&to, &from).unwrap()
-    }
-
-    #[test]
-    fn a_device_is_known_to_its_account_only_and_survives_one_change_of_keys() {
-        let (ann, ben) = (UserId::new(), UserId::new());
-        let token = keys(1).device(ann);
-        assert!(keys(1).is_device(ann, &token) && after_a_change(1, 2).is_device(ann, &token));
-        assert!(!keys(1).is_device(ben, &token) && !keys(2).is_device(ann, &token));
-        for wrong in ["", "AAAA", &token[..token.len() - 2], &format!("{token}AA"), "%%%"] {
-            assert!(!keys(1).is_device(ann, wrong), "{wrong}");
-        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Logging in: who it is, whether they may try, whether the password is right.
 
+use chrono::TimeDelta;
 use souk_rpc::Violation;
 use souk_storage::Tx;
 use souk_values::{SessionId, UserId, fold};
@@ -9,7 +10,7 @@ use super::password::Check;
 use super::second_factor::{Passed, check_login, is_enrolled};
 use super::session::{Ended, letter, tell};
 use super::tokens::{Issued, issue};
-use super::{App, Keys, block, brake, entry};
+use super::{App, block, brake, entry};
 use crate::Error;
 use crate::domain::device;
 use crate::domain::session::{Reason, network};
@@ -50,7 +51,7 @@ pub(crate) async fn login(app: &App, attempt: Attempt) -> Result<Issued, Error> 
         return Err(error);
     }
     let found = find(app, &attempt).await?;
-    let subject = subject(&app.keys, &attempt, found.as_ref());
+    let subject = subject(app, &attempt, found.as_ref());
     let named = found.as_ref().map(|account| account.id);
     let tried = match brake::admit(app, subject, &attempt.address).await {
         Ok(tried) => tried,
@@ -134,13 +135,14 @@ async fn open(
         secret_hash: secret.as_ref().map(SessionSecret::hash),
         second_factor_at: (passed == Passed::Given).then_some(now),
     };
-    if came_before && !app.keys.is_device(account.id, &attempt.device_token) {
+    if came_before && !is_known(app, &account, &attempt.device_token) {
         events.extend(letter(app, &tx, &opened, None).await?);
     }
-    let device_token = app.keys.device(account.id);
+    let device_token = app.keys.device(account.id, account.device_generation, now);
     session::insert(&tx, opened.clone()).await?;
     let mut issued = issue(app, &tx, account, &opened).await?;
     issued.device_token = device_token;
+    issued.device_expires_in_s = app.config.known_device_s();
     match secret {
         Some(secret) => issued.session_secret = secret.reveal(),
         None => issued.refresh_token = first_token(&tx, &opened).await?,
@@ -232,15 +234,23 @@ async fn find(app: &App, attempt: &Attempt) -> Result<Option<Model>, Error> {
 /// Whose failures are counted together: an account's under all its names, a stranger's by what was
 /// typed. Devices that the account's owner used before count apart: whoever guesses elsewhere does
 /// not lock them out.
-fn subject(keys: &Keys, attempt: &Attempt, found: Option<&Model>) -> String {
+fn subject(app: &App, attempt: &Attempt, found: Option<&Model>) -> String {
     match found {
-        Some(account) if keys.is_device(account.id, &attempt.device_token) => {
+        Some(account) if is_known(app, account, &attempt.device_token) => {
             format!("{}:known", account.id)
         }
         Some(account) => account.id.to_string(),
         None => {
             let typed = [&attempt.login, &attempt.also_login].map(|login| fold(login.trim()));
-            keys.stranger(&typed.join("\n"))
+            app.keys.stranger(&typed.join("\n"))
         }
     }
+}
+
+/// Whether the account's owner logged in on the device that shows this, of late and since the
+/// account was last won back.
+fn is_known(app: &App, account: &Model, token: &str) -> bool {
+    let life = TimeDelta::seconds(i64::from(app.config.known_device_s()));
+    let seen = app.keys.device_seen(account.id, account.device_generation, token);
+    seen.is_some_and(|at| app.clock.now() - at < life)
 }

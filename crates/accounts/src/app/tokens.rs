@@ -38,6 +38,8 @@ pub(crate) struct Issued {
     pub(crate) session_secret: String,
     /// Given at a login only.
     pub(crate) device_token: String,
+    /// For so long it counts without another login on the device.
+    pub(crate) device_expires_in_s: u32,
 }
 
 /// Exchanges a refresh token for its successor and a new access token. Shown again within ten
@@ -179,5 +181,6 @@ pub(super) async fn issue(
         refresh_token: String::new(),
         session_secret: String::new(),
         device_token: String::new(),
+        device_expires_in_s: 0,
     })
 }

@@ -56,6 +56,8 @@ pub(crate) enum Reason {
     /// A refresh token came twice.
     Reused,
     Password,
+    /// Another e-mail address, by its owner.
+    Email,
     Role,
     /// The account was blocked, deactivated or deleted.
     Blocked,
@@ -70,6 +72,7 @@ impl Reason {
             Self::Evicted => "evicted",
             Self::Reused => "reused",
             Self::Password => "password",
+            Self::Email => "email",
             Self::Role => "role",
             Self::Blocked => "blocked",
             Self::SecondFactor => "second_factor",

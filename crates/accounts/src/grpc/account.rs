@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Door, status};
 use crate::Error;
-use crate::app::{account as app, first_admin};
+use crate::app::{account as app, actor, first_admin};
 use crate::domain::account::Fields;
 use crate::store::account::{Filter, Model};
 use crate::store::role::Roles;
@@ -131,6 +131,18 @@ impl AccountService for Door {
             name: if account.full_name.is_empty() { account.username } else { account.full_name },
             active: account.active,
         }))
+    }
+
+    async fn get_held_permissions(
+        &self,
+        request: Request<pb::GetHeldPermissionsRequest>,
+    ) -> Answer<pb::HeldPermissions> {
+        // nobody holds nothing
+        let held = match request.into_inner().user_id.parse() {
+            Ok(id) => actor::held(newest(self.app.db()), id, self.app.now()).await,
+            Err(_) => Ok(BTreeSet::new()),
+        };
+        Ok(Response::new(pb::HeldPermissions { permissions: words(held.map_err(status)?) }))
     }
 
     async fn create_first_admin(

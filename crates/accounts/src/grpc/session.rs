@@ -95,5 +95,6 @@ pub(super) fn to_proto(issued: Issued) -> pb::SessionTokens {
         enrolment_required: issued.enrolment_required,
         session_expires_at_us: issued.session_expires_at.timestamp_micros(),
         remember: issued.remember,
+        device_token_expires_in_s: issued.device_expires_in_s,
     }
 }

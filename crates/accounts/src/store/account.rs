@@ -32,6 +32,8 @@ pub(crate) struct Model {
     pub(crate) updated_at: DateTimeUtc,
     /// None: never logged in.
     pub(crate) last_login_at: Option<DateTimeUtc>,
+    /// Counts how often all devices on which its owner had logged in were forgotten.
+    pub(crate) device_generation: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

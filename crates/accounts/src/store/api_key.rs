@@ -98,6 +98,21 @@ pub(crate) async fn revoke(tx: &Tx, id: ApiKeyId, now: DateTime<Utc>) -> Result<
     Ok(query.exec(tx).await?.rows_affected == 1)
 }
 
+/// Revokes every good key of an account; answers which. Its tokens end by [`end_tokens`].
+pub(crate) async fn revoke_all(
+    tx: &Tx,
+    account: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<ApiKeyId>, DbErr> {
+    let query = Entity::update_many()
+        .col_expr(Column::RevokedAt, Expr::value(now))
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::RevokedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now));
+    let revoked = query.exec_with_returning(tx).await?;
+    Ok(revoked.into_iter().map(|key| key.id).collect())
+}
+
 /// Notes the minute of the newest use.
 pub(crate) async fn touch(tx: &Tx, id: ApiKeyId, minute: DateTime<Utc>) -> Result<(), DbErr> {
     let older =

@@ -15,6 +15,7 @@ mod m20261121_000010_accounts_avatars;
 mod m20261121_000011_accounts_newsletter;
 mod m20261121_000012_accounts_data_requests;
 mod m20261121_000013_accounts_ended_sessions;
+mod m20261122_000014_accounts_known_devices;
 
 pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
@@ -31,5 +32,6 @@ pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261121_000011_accounts_newsletter::Migration),
         Box::new(m20261121_000012_accounts_data_requests::Migration),
         Box::new(m20261121_000013_accounts_ended_sessions::Migration),
+        Box::new(m20261122_000014_accounts_known_devices::Migration),
     ]
 }

@@ -1,12 +1,16 @@
 //! Making, reading and listing people.
 
+use souk_auth::Permission;
 use souk_proto::accounts::v1::{
-    CreateUserRequest, GetUserRequest, ListNoticeRecipientsRequest, ListRolesRequest,
-    ListUsersRequest, User, UserFields, account_service_client::AccountServiceClient,
+    CreateUserRequest, GetHeldPermissionsRequest, GetUserRequest, ListNoticeRecipientsRequest,
+    ListRolesRequest, ListUsersRequest, User, UserFields,
+    account_service_client::AccountServiceClient,
 };
 use souk_proto::types::v1::PageRequest;
 use souk_rpc::Kind;
+use souk_values::UserId;
 
+use crate::block::of_user;
 use crate::house::{House, answer, answer_as};
 use crate::people::{broken_fields, fields, refusal};
 
@@ -23,6 +27,7 @@ crate::on_both! {
     users_are_found_by_part_of_name_or_address
     roles_are_data
     notices_go_to_active_admins_only
+    what_somebody_holds_is_what_they_could_do_now
 }
 
 async fn a_user_is_created_as_a_customer_and_told_of_without_personal_data(house: &House) {
@@ -139,7 +144,7 @@ async fn missing_and_inactive_users_look_the_same(house: &House) {
     let gone = house.person("ann").await;
     house.delete(&gone.id).await.unwrap();
     let expected = (Kind::NotFound, "user_not_found".to_owned());
-    let stranger = souk_values::UserId::new().to_string();
+    let stranger = UserId::new().to_string();
     for id in [gone.id.as_str(), &stranger, "usr_", "1", ""] {
         assert_eq!(refusal(house.get(id).await), expected, "{id}");
         assert_eq!(refusal(house.delete(id).await), expected, "{id}");
@@ -225,7 +230,7 @@ async fn roles_are_data(house: &House) {
     let roles = answer(house.operator().list_roles(ListRolesRequest {})).await.unwrap().items;
     let names: Vec<(&str, u32)> = roles.iter().map(|r| (r.name.as_str(), r.number)).collect();
     assert_eq!(names, [("admin", 1), ("customer", 2), ("catalog_admin", 0)]);
-    let all: Vec<String> = souk_auth::Permission::ALL.iter().map(ToString::to_string).collect();
+    let all: Vec<String> = Permission::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(roles.first().unwrap().permissions.len(), all.len());
     assert!(all.iter().all(|word| roles.first().unwrap().permissions.contains(word)));
     assert!(roles[1].permissions.is_empty());
@@ -233,6 +238,37 @@ async fn roles_are_data(house: &House) {
     let mut kept = roles[2].permissions.clone();
     kept.sort();
     assert_eq!(kept, keeper);
+}
+
+/// Notifier asks before it does what somebody ordered a while ago.
+async fn what_somebody_holds_is_what_they_could_do_now(house: &House) {
+    let ask = |from: &str, id: &str| {
+        let mut client = AccountServiceClient::new(house.from(from));
+        let request = GetHeldPermissionsRequest { user_id: id.to_owned() };
+        async move { answer(client.get_held_permissions(request)).await }
+    };
+    let held = async |id: &str| ask("notifier", id).await.unwrap().permissions;
+    house.admin("root").await;
+    let clerk = UserFields { role: Some("catalog_admin".into()), ..fields("clerk") };
+    let clerk = house.create(clerk).await.unwrap();
+    assert_eq!(held(&clerk.id).await, clerk.permissions);
+    assert_eq!(clerk.permissions.len(), 5);
+    let block = house.block(of_user(&clerk.id)).await.unwrap();
+    assert_eq!(held(&clerk.id).await, Vec::<String>::new(), "blocked");
+    house.lift(&block.id).await.unwrap();
+    assert_eq!(held(&clerk.id).await.len(), 5);
+    let demoted = UserFields { role: Some("customer".into()), ..UserFields::default() };
+    house.update(&clerk.id, demoted).await.unwrap();
+    assert_eq!(held(&clerk.id).await, Vec::<String>::new(), "demoted");
+    let other = house.admin("other").await;
+    assert_eq!(held(&other.id).await.len(), Permission::ALL.len());
+    house.delete(&other.id).await.unwrap();
+    for nobody in [&*other.id, &UserId::new().to_string(), "operator", ""] {
+        assert_eq!(held(nobody).await, Vec::<String>::new(), "{nobody}");
+    }
+    for from in ["gateway", "orders", "catalog", "analytics"] {
+        assert_eq!(ask(from, &clerk.id).await.unwrap_err().kind, Kind::Forbidden, "{from}");
+    }
 }
 
 async fn notices_go_to_active_admins_only(house: &House) {

@@ -59,7 +59,7 @@ impl House {
         answer_as(token, self.api_keys().create_api_key(request)).await
     }
 
-    async fn keys_of(&self, token: &str, user_id: &str) -> Result<Vec<ApiKey>, Failure> {
+    pub(crate) async fn keys_of(&self, token: &str, user_id: &str) -> Result<Vec<ApiKey>, Failure> {
         let request = ListApiKeysRequest { user_id: user_id.to_owned() };
         let list = answer_as(token, self.api_keys().list_api_keys(request)).await;
         list.map(|list| list.items)
@@ -70,7 +70,7 @@ impl House {
         answer_as(token, self.api_keys().revoke_api_key(request)).await
     }
 
-    async fn exchange(&self, key: &str) -> Result<ApiKeyToken, Failure> {
+    pub(crate) async fn exchange(&self, key: &str) -> Result<ApiKeyToken, Failure> {
         let address = "203.0.113.9".to_owned();
         let request = ExchangeApiKeyRequest { key: key.to_owned(), address };
         answer(self.api_keys().exchange_api_key(request)).await
@@ -342,6 +342,14 @@ async fn a_key_does_nothing_that_is_its_owners_own(house: &House) {
     let mut devices = DeviceServiceClient::new(house.from("gateway"));
     let ended = devices.end_all_sessions(EndAllSessionsRequest { keep_current: true });
     assert_eq!(refusal(answer_as(&token, ended).await), not_by_key);
+    // not even to know its siblings, or to end them; with a scope it does so to everybody
+    let own = house.with_role("owner", "admin").await.1;
+    let sibling = house.make_key(&own, &[]).await.unwrap();
+    let id = sibling.api_key.unwrap().id;
+    let program = house.token_of(&sibling.key).await;
+    assert_eq!(refusal(house.keys_of(&program, "").await), not_by_key);
+    assert_eq!(refusal(house.revoke_key(&program, &id).await).1, "api_key_not_found");
+    assert!(house.revoke_key(&token, &id).await.unwrap().revoked_at_us > 0);
     // every method that asks for somebody in person
     let user = house.verifier.verify(&token).await.unwrap();
     let caller = Caller { service: Some("gateway".into()), user: Some(user) };

@@ -15,7 +15,8 @@ crate::on_both! {
     a_refused_change_is_no_entry
 }
 
-async fn entries(house: &House) -> Vec<Entry> {
+/// The newest hundred, the newest first.
+pub(crate) async fn entries(house: &House) -> Vec<Entry> {
     let audit = Audit::new("accounts", house.db.clone(), house.clock.clone());
     let page = Page::new(100, "").unwrap();
     audit.list(&Filter::default(), &page).await.unwrap().0

@@ -21,6 +21,7 @@ use crate::people::{broken_fields, fields, refusal};
 use crate::told::fact;
 
 mod file;
+mod orderer;
 mod town;
 
 crate::on_both! {
@@ -397,8 +398,11 @@ async fn what_a_program_holds_gives_and_ends_nothing(house: &House) {
     let ben = house.person("ben").await;
     assert_eq!(refusal(town.erase(&program, &ben.id, "").await), not_by_key);
     assert_eq!(refusal(town.keep(&program, "").await), not_by_key);
-    // looking is fine
-    assert_eq!(refusal(town.exported(&program, "").await).1, "export_not_found");
+    assert_eq!(refusal(town.exported(&program, "").await), not_by_key);
+    assert_eq!(refusal(town.erasure(&program, "").await), not_by_key);
+    // looking is what its scope is for
+    assert_eq!(refusal(town.exported(&program, &ben.id).await).1, "export_not_found");
+    assert_eq!(refusal(town.erasure(&program, &ben.id).await).1, "erasure_not_found");
 }
 
 async fn deleting_inactive_accounts_leaves_no_name_in_the_audit(house: &House) {

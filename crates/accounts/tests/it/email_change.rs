@@ -1,5 +1,7 @@
 //! Another e-mail address.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use futures::future::join_all;
 use souk_proto::accounts::v1::{ListUsersRequest, RequestEmailChangeRequest, UserFields};
@@ -12,6 +14,7 @@ use crate::told::fact;
 
 crate::on_both! {
     a_new_address_counts_after_its_code_and_the_old_one_is_told
+    a_new_address_ends_every_other_session
     a_taken_address_gets_the_same_answers_and_its_owner_a_letter
     a_wish_needs_the_password_and_a_plausible_address
     five_codes_are_heard_also_when_sent_together
@@ -62,6 +65,39 @@ async fn a_new_address_counts_after_its_code_and_the_old_one_is_told(house: &Hou
     assert_eq!(again, (Kind::NotFound, "email_change_not_found".to_owned()));
     let search = ListUsersRequest { text: "lee@".into(), ..Default::default() };
     assert_eq!(house.usernames(search).await, ["ann"]);
+}
+
+async fn a_new_address_ends_every_other_session(house: &House) {
+    let ann = house.person("ann").await;
+    house.person("ben").await;
+    let here = house.login("ann", PASSWORD).await.unwrap();
+    let there = house.login("ann", PASSWORD).await.unwrap();
+    let ben = house.token("ben").await;
+    let key = house.make_key(&here.access_token, &[]).await.unwrap().key;
+    let program = house.token_of(&key).await;
+    let of_program = house.verifier.verify(&program).await.unwrap().session.to_string();
+    house.want_email(&here.access_token, NEW, PASSWORD).await.unwrap();
+    let code = house.letter("email_change_code").await.code;
+    house.confirm_email(&here.access_token, WRONG).await.unwrap_err();
+    // a wish and a wrong code end nothing
+    assert!(house.me(&there.access_token).await.is_ok() && house.ends().await.is_empty());
+
+    house.confirm_email(&here.access_token, &code).await.unwrap();
+    assert_eq!(house.me(&here.access_token).await.unwrap().email, NEW);
+    assert!(house.refresh(&here.refresh_token).await.is_ok());
+    let out = house.me(&there.access_token).await.unwrap_err();
+    assert_eq!(out.kind, Kind::Unauthenticated);
+    assert_eq!(refusal(house.refresh(&there.refresh_token).await).1, "invalid_refresh_token");
+    let ends = house.ends().await;
+    let [end] = &ends[..] else { panic!("{} ends were told", ends.len()) };
+    assert_eq!((end.user_id.as_str(), end.reason.as_str()), (&*ann.id, "email"));
+    let ended = BTreeSet::from([there.session_id, of_program]);
+    assert_eq!(end.session_ids.iter().cloned().collect::<BTreeSet<_>>(), ended);
+    assert_eq!(house.all_ended().await, ended);
+    // programs go on with another token
+    assert!(house.verifier.verify(&program).await.is_err());
+    assert!(house.me(&house.token_of(&key).await).await.is_ok());
+    assert!(house.me(&ben).await.is_ok());
 }
 
 async fn a_taken_address_gets_the_same_answers_and_its_owner_a_letter(house: &House) {

@@ -44,6 +44,7 @@ mod rotation;
 mod second_factor;
 mod second_factor_required;
 mod told;
+mod won_back;
 
 /// Runs each test on SQLite and on PostgreSQL.
 macro_rules! on_both {

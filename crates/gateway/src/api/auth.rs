@@ -143,7 +143,8 @@ async fn welcome(site: &Site, headers: &HeaderMap, tokens: SessionTokens) -> Ans
         let sentence = "something went wrong";
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", sentence));
     };
-    let device = site.cookies.set_device(&tokens.device_token);
+    let known_s = u64::from(tokens.device_token_expires_in_s);
+    let device = site.cookies.set_device(&tokens.device_token, known_s);
     let csrf_token = csrf::token(&tokens.session_secret);
     let mut response = secret(Json(LoginView::Cookie(CookieSessionView::new(tokens, csrf_token))));
     response.headers_mut().append(header::SET_COOKIE, session);

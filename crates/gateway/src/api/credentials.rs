@@ -91,7 +91,8 @@ pub(crate) async fn forgot(State(site): State<Site>, mut body: Fields) -> Answer
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Sets a new password by the token from the letter. All sessions end; log in with the new password.
+/// Sets a new password by the token from the letter. All sessions and API keys end, and no device is
+/// known any more; log in with the new password.
 #[utoipa::path(post, path = "/api/auth/password/reset", tag = "sessions",
     request_body = ResetBody,
     responses((status = 204, description = "the new password is set"),
@@ -147,7 +148,8 @@ pub(crate) async fn change_email(
     Ok(secret((StatusCode::ACCEPTED, Json(view))))
 }
 
-/// Gives the code from the letter to the new address: from now on it counts.
+/// Gives the code from the letter to the new address: from now on it counts. Every other session
+/// ends, and a letter to the old address tells of it.
 #[utoipa::path(post, path = "/api/me/email/confirm", tag = "me", request_body = EmailCodeBody,
     responses((status = 200, body = UserView),
         (status = 404, description = "email_change_not_found", body = Problem),

@@ -5,8 +5,6 @@ use http::{HeaderMap, HeaderValue, header};
 
 /// Longer values are none of ours.
 const MAX_VALUE: usize = 512;
-/// How long a browser keeps what shows that it was here before.
-const DEVICE_S: u64 = 365 * 86_400;
 
 /// Names and attributes of the cookies, as the shop's public address wants them.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +54,9 @@ impl Cookies {
         self.set(Which::Session, secret, max_age_s)
     }
 
-    pub(crate) fn set_device(self, token: &str) -> Option<HeaderValue> {
-        self.set(Which::Device, token, Some(DEVICE_S))
+    /// `Set-Cookie` of what shows that the browser was here before, for as long as that counts.
+    pub(crate) fn set_device(self, token: &str, max_age_s: u64) -> Option<HeaderValue> {
+        self.set(Which::Device, token, Some(max_age_s))
     }
 
     /// `Set-Cookie` that makes the browser forget the session.
@@ -146,7 +145,10 @@ mod tests {
             text(HTTP.forget_session()),
             "souk_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
         );
-        assert!(text(HTTPS.set_device("d")).starts_with("__Host-souk_device=d; "));
+        assert_eq!(
+            text(HTTPS.set_device("d", 90)),
+            "__Host-souk_device=d; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=90"
+        );
         assert!(Cookies::new("https://shop.example").secure);
         assert!(!Cookies::new("http://127.0.0.1:8080").secure);
     }
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn an_answer_that_sets_the_session_is_seen() {
         let mut headers = HeaderMap::new();
-        headers.append(header::SET_COOKIE, HTTP.set_device("d").unwrap());
+        headers.append(header::SET_COOKIE, HTTP.set_device("d", 90).unwrap());
         assert!(!HTTP.is_set_in(&headers));
         headers.append(header::SET_COOKIE, HTTP.set_session("s", None).unwrap());
         assert!(HTTP.is_set_in(&headers));

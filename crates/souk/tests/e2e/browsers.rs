@@ -80,6 +80,9 @@ async fn a_browser_stays_logged_in_by_its_cookie(backend: Backend) {
     let browser = Browser::opens(&shop, &user, json!({})).await;
     let (_, attributes) = set_cookie(&browser.login, "souk_session").expect("a cookie");
     assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax");
+    // for as long as accounts knows the device by it
+    let (_, attributes) = set_cookie(&browser.login, "souk_device").expect("a cookie");
+    assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax; Max-Age=15552000");
     let body = browser.login.json();
     assert_eq!(body["user"]["id"], user["id"]);
     let secret = browser.cookie.split_once('=').expect("a pair").1.to_owned();

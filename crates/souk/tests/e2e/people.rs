@@ -14,9 +14,9 @@ journeys!(
     somebody_registers_by_the_code_of_a_letter,
     an_open_shop_needs_no_code,
     a_fourth_device_ends_the_one_used_longest_ago,
-    a_reset_password_ends_every_session_at_every_gateway_within_a_second,
+    a_reset_password_ends_every_session_and_key_at_every_gateway_within_a_second,
     a_changed_password_leaves_the_session_that_changed_it,
-    an_address_changes_by_a_code_to_the_new_one,
+    an_address_changes_by_a_code_to_the_new_one_and_others_are_out,
 );
 
 /// A name that nobody has, and its address.
@@ -209,7 +209,9 @@ async fn a_fourth_device_ends_the_one_used_longest_ago(backend: Backend) {
     finish(shop).await;
 }
 
-async fn a_reset_password_ends_every_session_at_every_gateway_within_a_second(backend: Backend) {
+async fn a_reset_password_ends_every_session_and_key_at_every_gateway_within_a_second(
+    backend: Backend,
+) {
     let mut plan = with_mail(plan(backend), backend);
     if backend == Backend::Servers {
         plan = plan.set("grpc.listen", "127.0.0.1:0");
@@ -220,8 +222,12 @@ async fn a_reset_password_ends_every_session_at_every_gateway_within_a_second(ba
     if backend == Backend::Servers {
         doors.push(near.at(&shop.second_gateway().await));
     }
+    let made = near.post("/api/me/api-keys", &json!({ "name": "scanner", "scopes": [] })).await;
+    made.expect(201);
+    let program = near.with_token(&made.field("key"));
     for door in &doors {
         door.get("/api/me").await.expect(200);
+        program.at(door.base()).get("/api/products").await.expect(200);
     }
     let anonymous = shop.anonymous();
     let (name, email) = (user["username"].clone(), user["email"].as_str().expect("email"));
@@ -243,6 +249,12 @@ async fn a_reset_password_ends_every_session_at_every_gateway_within_a_second(ba
     assert_eq!(anonymous.post(reset, &body).await.status, 204);
     for door in &doors {
         dies(door, Duration::from_secs(1)).await;
+        let program = program.at(door.base());
+        eventually("the key is refused", Duration::from_secs(1), || async {
+            let answer = program.get("/api/products").await;
+            if answer.status == 401 { Ok(()) } else { Err(answer.text()) }
+        })
+        .await;
     }
     assert_eq!(anonymous.post(reset, &body).await.refused(404), "reset_not_found");
     assert_eq!(
@@ -253,7 +265,8 @@ async fn a_reset_password_ends_every_session_at_every_gateway_within_a_second(ba
     for door in &doors {
         after.at(door.base()).get("/api/me").await.expect(200);
     }
-    letter(&shop, email, "Your password was changed").await;
+    let told = letter(&shop, email, "Your password was changed").await;
+    assert!(told.contains("1 revoked"), "{told}");
     finish(shop).await;
 }
 
@@ -281,7 +294,7 @@ async fn a_changed_password_leaves_the_session_that_changed_it(backend: Backend)
     finish(shop).await;
 }
 
-async fn an_address_changes_by_a_code_to_the_new_one(backend: Backend) {
+async fn an_address_changes_by_a_code_to_the_new_one_and_others_are_out(backend: Backend) {
     let shop = with_mail(plan(backend), backend).open().await;
     let (user, who) = shop.person("customer").await;
     let before = user["email"].as_str().expect("email");
@@ -313,9 +326,12 @@ async fn an_address_changes_by_a_code_to_the_new_one(backend: Backend) {
         ("wrong_code".into(), Some(4))
     );
     let (_, stranger) = shop.person("customer").await;
+    let other = shop.log_in(before, PASSWORD).await;
     stranger.post(confirm, &json!({ "code": code })).await.refused(404);
     let changed = who.post(confirm, &json!({ "code": code })).await.expect(200);
     assert_eq!(changed["email"], after);
+    dies(&other, Duration::from_secs(1)).await;
+    who.get("/api/me").await.expect(200);
     letter(&shop, before, "Your address was changed").await;
     shop.log_in(&after, PASSWORD).await;
     let old = json!({ "email": before, "password": PASSWORD });

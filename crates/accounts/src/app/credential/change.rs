@@ -31,7 +31,7 @@ pub(crate) async fn change(
     account::rehash(&tx, account.id, hash).await?;
     end_letters(&tx, account.id, now).await?;
     let mut ended = end_all(app, &tx, account.id, Some(session), Reason::Password).await?;
-    ended.events.push(password_changed(app, &tx, account.id).await?);
+    ended.events.push(password_changed(app, &tx, account.id, 0).await?);
     let told = entry::password("password.changed", account.id);
     app.commit(tx, (ended.events, told)).await?;
     app.revoke(&ended.ids);

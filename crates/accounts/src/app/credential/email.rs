@@ -13,10 +13,12 @@ use crate::Error;
 use crate::app::account::refuse;
 use crate::app::event::{self, user};
 use crate::app::mail::{self, NewMail, To};
+use crate::app::session::end_all;
 use crate::app::{App, entry, newsletter};
 use crate::domain::account::{Broken, Changes};
 use crate::domain::code::{LIFE, left};
 use crate::domain::mail::Kind;
+use crate::domain::session::Reason;
 use crate::store::account::{self, Model};
 use crate::store::{email_change, mail_request};
 
@@ -130,10 +132,11 @@ fn name(account: &Model) -> String {
     named.clone()
 }
 
-/// Takes the new address if the code is right. A code counts before it is compared, in the
-/// transaction in which it is compared, and nothing is answered before that is committed.
+/// Takes the new address if the code is right, and ends every session but the caller's: whoever
+/// sits elsewhere may be why. A code counts before it is compared, in the transaction in which it is
+/// compared, and nothing is answered before that is committed.
 pub(crate) async fn confirm(app: &App, caller: &Caller, code: &str) -> Result<Model, Error> {
-    let (seen, _) = own(app, caller).await?;
+    let (seen, session) = own(app, caller).await?;
     let now = app.clock.now();
     let tx = app.db.begin().await?;
     let before = account::find_for_update(&tx, seen.id).await?.filter(|account| account.active);
@@ -170,11 +173,13 @@ pub(crate) async fn confirm(app: &App, caller: &Caller, code: &str) -> Result<Mo
         written => written?,
     }
     newsletter::follow(&tx, &before.email_folded, &new, now).await?;
-    let told = letter(app, &tx, Kind::EmailChanged, &before, &new).await?;
-    let changed = user(event::Kind::Changed, &after, &["email"], caller.actor());
+    let mut ended = end_all(app, &tx, before.id, Some(session), Reason::Email).await?;
+    ended.events.push(user(event::Kind::Changed, &after, &["email"], caller.actor()));
+    ended.events.push(letter(app, &tx, Kind::EmailChanged, &before, &new).await?);
     let entry = entry::user("user.changed", Some(&before), &after);
-    app.commit(tx, (vec![changed, told], entry)).await?;
-    tracing::info!(user.id = %after.id, "address changed");
+    app.commit(tx, (ended.events, entry)).await?;
+    app.revoke(&ended.ids);
+    tracing::info!(user.id = %after.id, sessions = ended.ids.len(), "address changed");
     Ok(after)
 }
 

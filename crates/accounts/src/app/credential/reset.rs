@@ -5,13 +5,14 @@ use crate::Error;
 use crate::app::event::{Kind, user};
 use crate::app::keys::link_hash;
 use crate::app::session::end_all;
-use crate::app::{App, entry};
+use crate::app::{App, api_key, entry};
 use crate::domain::session::Reason;
 use crate::store::account::{self, Model};
 use crate::store::{brake, mail_request, newest, password_reset};
 
-/// Sets a new password, ends every session and releases the brake on the login. It opens no session:
-/// whoever has the mailbox still has no second factor.
+/// Sets a new password and ends whatever else leads into the account: every session, every API key,
+/// links and codes that were sent. No device is known any more, and the brake on the login is
+/// released. It opens no session: whoever has the mailbox still has no second factor.
 pub(crate) async fn reset(app: &App, token: &str, new: &str) -> Result<(), Error> {
     let token_hash = link_hash(token);
     // one link, one hash: the others find it used
@@ -38,16 +39,23 @@ pub(crate) async fn reset(app: &App, token: &str, new: &str) -> Result<(), Error
     mail_request::end(&tx, link.id, now).await?;
     end_letters(&tx, id, now).await?;
     let version = before.version;
-    let after = Model { password_hash: hash, version: version + 1, updated_at: now, ..before };
+    let after = Model {
+        password_hash: hash,
+        version: version + 1,
+        updated_at: now,
+        device_generation: before.device_generation + 1,
+        ..before
+    };
     account::update(&tx, &after, version).await?;
     for subject in [id.to_string(), format!("{id}:known")] {
         brake::release(&tx, &subject).await?;
     }
     let mut ended = end_all(app, &tx, id, None, Reason::Password).await?;
+    let keys = api_key::revoke_all(app, &tx, id, &id.to_string()).await?;
     ended.events.push(user(Kind::Changed, &after, &["password"], id.to_string()));
-    ended.events.push(password_changed(app, &tx, id).await?);
+    ended.events.push(password_changed(app, &tx, id, keys).await?);
     app.commit(tx, (ended.events, entry::password("password.reset", id))).await?;
     app.revoke(&ended.ids);
-    tracing::info!(user.id = %id, sessions = ended.ids.len(), "password reset");
+    tracing::info!(user.id = %id, sessions = ended.ids.len(), keys, "password reset");
     Ok(())
 }

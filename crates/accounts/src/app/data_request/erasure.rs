@@ -12,6 +12,7 @@ use super::{Seen, alive, check_person, new, owner, params, seen};
 use crate::Error;
 use crate::app::App;
 use crate::app::account::{check_power, refuse, switch};
+use crate::app::actor::Actor;
 use crate::app::credential::check_password;
 use crate::app::entry::target;
 use crate::app::event::Kind as Told;
@@ -100,6 +101,24 @@ pub(crate) async fn cancel(app: &App, caller: &Caller, of: Option<UserId>) -> Re
     app.jobs.tell_cancelled(request.job_id);
     tracing::info!(user.id = %id, job.id = %request.job_id, "erasure cancelled");
     seen(app, request).await
+}
+
+/// Whether whoever ordered it may still: an admin who did it for somebody else must be able to decide
+/// about them now, too. Else its owner and the audit are told that nothing is erased.
+pub(crate) async fn may_begin(app: &App, tx: &Tx, by: &str, id: UserId) -> Result<bool, Error> {
+    let Some(by) = by.parse().ok().filter(|by: &UserId| *by != id) else { return Ok(true) };
+    let actor = Actor::now(tx, by, app.clock.now()).await?;
+    let mut entitled = actor.check_entitled();
+    if let Some(account) = account::find(tx, id).await? {
+        let roles = role::all(tx).await?;
+        entitled = entitled.and_then(|()| actor.check(&roles, &account));
+    }
+    let Err(error) = entitled else { return Ok(true) };
+    let told = letter(app, tx, id, Letter::ErasureCancelled, None).await?;
+    app.outbox.append(tx, vec![told]).await?;
+    let entry = NewEntry::by_service(SERVICE, "person.erased", target(id));
+    app.audit.record(tx, entry.actor(by).refused(error.reason())).await?;
+    Ok(false)
 }
 
 /// Shuts the account, so that nothing new begins: sessions end, nobody comes in. An account that is

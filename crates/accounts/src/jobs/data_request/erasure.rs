@@ -1,5 +1,6 @@
-//! Erases a person: asks whether anything stands against it, shuts the account, then goes from
-//! service to service, accounts last; and once more, for what was on its way meanwhile.
+//! Erases a person: asks whether whoever ordered it may still and whether anything stands against it,
+//! shuts the account, then goes from service to service, accounts last; and once more, for what was on
+//! its way meanwhile.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use souk_jobs::{ItemResult, Job, JobContext, JobError, JobHandler, Progress};
 use souk_rpc::{Failure, Kind as FailureKind};
 use souk_service::personal::{Keeper, Person};
+use souk_values::UserId;
 
 use super::{failed, not_yet, retry, user};
 use crate::app::data_request::{self, LOOKS_AGAIN, erasure};
@@ -17,6 +19,8 @@ use crate::{App, Error};
 
 /// Until somebody who is away is asked again.
 const AWAY: TimeDelta = TimeDelta::seconds(60);
+/// What the job says of an admin who lost their power before it began.
+const NOT_ENTITLED: &str = "whoever ordered it may not decide about this account any more";
 
 pub(crate) struct ErasePerson {
     pub(crate) app: Arc<App>,
@@ -25,6 +29,9 @@ pub(crate) struct ErasePerson {
 /// How far the last attempt came.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Checkpoint {
+    /// Whoever ordered it may not any more, and its owner was told.
+    #[serde(default)]
+    refused: bool,
     /// The account is shut: from here on there is only forward.
     shut: bool,
     /// Services that have answered in this round.
@@ -52,6 +59,7 @@ impl JobHandler for ErasePerson {
             if ctx.stopping() {
                 return Err(ctx.stopped());
             }
+            work.check(&job.created_by, owner).await?;
             work.ask(&person).await?;
             work.shut(&person).await?;
             // whoever asked for another address until now
@@ -79,6 +87,20 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Nothing is touched for who could not order it now.
+    async fn check(&mut self, by: &str, owner: UserId) -> Result<(), JobError> {
+        if !self.at.refused {
+            let tx = self.app.db().begin().await?;
+            if erasure::may_begin(self.app, &tx, by, owner).await.map_err(retry)? {
+                return Ok(());
+            }
+            self.at.refused = true;
+            self.ctx.save(&tx, self.progress(None)).await?;
+            erasure::close(self.app, tx, &[]).await.map_err(retry)?;
+        }
+        Err(JobError::Fatal(NOT_ENTITLED.to_owned()))
+    }
+
     /// Nothing is touched while anything stands against it.
     async fn ask(&self, person: &Person) -> Result<(), JobError> {
         let mut against = Vec::new();

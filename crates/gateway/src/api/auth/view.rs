@@ -76,7 +76,8 @@ pub(crate) struct TokensView {
     /// When the session ends at the latest.
     session_expires_at: Option<String>,
     remember: bool,
-    /// To be kept on the device and sent with its next login.
+    /// To be kept on the device and sent with its next login: it counts for 180 days, or as the
+    /// setting says, and until a forgotten password is reset. Each login gives another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<String>,
     /// The account must have a second factor: this session can enrol one and do nothing else.
