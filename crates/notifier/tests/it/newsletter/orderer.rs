@@ -41,14 +41,16 @@ impl Press<'_> {
     /// The job at its end, while no letter leaves.
     async fn ended(&self, id: JobId) -> Job {
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
-        for _ in 0..36_000 {
+        let mut left = 36_000;
+        loop {
             ticks.tick().await;
             let job = self.job(id).await;
             if job.status.has_ended() {
                 return job;
             }
+            assert!(left > 0, "{job:?}");
+            left -= 1;
         }
-        panic!("{:?}", self.job(id).await);
     }
 }
 

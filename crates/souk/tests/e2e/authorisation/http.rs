@@ -98,7 +98,8 @@ pub(super) async fn programs(shop: Shop) {
         let body = body.unwrap_or_else(|| serde_json::json!({}));
         let answer = send(&program, operation, &path, served[operation].then_some(body)).await;
         let hidden = answer.status == 404 && is_owned(operation);
-        if !hidden && !(answer.status == 403 && answer.text().contains("not_by_api_key")) {
+        let refused = answer.status == 403 && answer.text().contains("not_by_api_key");
+        if !hidden && !refused {
             wrong.push(format!("{operation}: {} {}", answer.status, answer.text()));
         }
         tried += 1;
